@@ -1,0 +1,131 @@
+//! What the shell needs from a world: time, streams, tasks, checkers; and the commands that clients
+//! (API, miner, tests) send to the node's loop. Names only the standard library, the core and the
+//! runtime-free pieces of tokio, because both worlds (production in `live/`, the simulator in
+//! `sim/`) implement these traits. The seed of all randomness is a field of `service::Settings`.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use archivas_core::chain::{NoTemplate, Template};
+use archivas_core::node::{Answer, Finding, Job, JobId, MempoolEntry, PeerInfo, Status};
+use archivas_core::primitives::{
+    Address, Block, BlockId, CompactTarget, Height, Millis, Now, SignedTransfer, Timestamp, Work,
+};
+use archivas_core::rules::Law;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, oneshot};
+
+/// The time of one node: a monotonic clock and a wall clock, which may differ in speed and jump.
+pub trait Clock: Clone + Send + Sync + 'static {
+    /// Both clocks, read together.
+    fn now(&self) -> Now;
+    /// Completes once the monotonic clock has advanced by `duration`; never earlier.
+    fn sleep(&self, duration: Millis) -> impl Future<Output = ()> + Send;
+}
+
+/// The network as one node sees it: listeners and outgoing byte streams.
+pub trait Network: Clone + Send + Sync + 'static {
+    /// One connection: ordered bytes in both directions.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// A bound address that connections arrive at.
+    type Listener: Listener<Stream = Self::Stream>;
+    /// Binds `address`; port 0 lets the world choose one.
+    fn listen(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+    /// Opens a connection to `address`. May take for ever: callers bound it with the `Clock`.
+    fn dial(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// A bound address. Dropping it stops listening.
+pub trait Listener: Send + 'static {
+    /// One connection.
+    type Stream;
+    /// The address that was bound, with its real port.
+    fn local_addr(&self) -> SocketAddr;
+    /// The next connection and the address it comes from. An error concerns that one attempt only.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+/// Starts tasks that belong to one node.
+pub trait Spawner: Clone + Send + Sync + 'static {
+    /// Runs `task` beside the caller until it ends by itself.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+}
+
+/// Runs `archivas_core::node::check` outside the loop: heavy, stateless and pure work.
+pub trait Checker: Clone + Send + Sync + 'static {
+    /// Takes the job and returns at once; the finding arrives on `done` later, in any order. The
+    /// node bounds how many jobs are under way. A closed `done` means that nobody cares any more.
+    fn check(&self, id: JobId, job: Job, law: Arc<Law>, done: mpsc::Sender<(JobId, Finding)>);
+}
+
+/// One world, as one node sees it: everything that the shell may ask of its surroundings.
+pub trait Host: Clone + Send + Sync + 'static {
+    /// Time.
+    type Clock: Clock;
+    /// Streams.
+    type Network: Network;
+    /// Tasks.
+    type Spawner: Spawner;
+    /// Heavy work.
+    type Checker: Checker;
+    /// Time.
+    fn clock(&self) -> &Self::Clock;
+    /// Streams.
+    fn network(&self) -> &Self::Network;
+    /// Tasks.
+    fn spawner(&self) -> &Self::Spawner;
+    /// Heavy work.
+    fn checker(&self) -> &Self::Checker;
+    /// Time that the disk still owes for what was written since the last call. The driver sleeps
+    /// this long before it speaks. Zero in production, where the call itself has waited.
+    fn storage_debt(&self) -> Millis;
+}
+
+/// What this program is, said to users and peers. An argument of the node, so that the simulator
+/// can keep it constant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildInfo {
+    /// The release, as in `Cargo.toml`.
+    pub version: String,
+    /// The git commit that was built, or `unknown`.
+    pub commit: String,
+    /// When it was built, RFC 3339, or `unknown`.
+    pub built_at: String,
+    /// What peers are told in Hello, at most 64 bytes.
+    pub agent: String,
+}
+
+/// The tip as watchers see it; published only after it was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TipInfo {
+    /// The tip's block.
+    pub id: BlockId,
+    /// Its height.
+    pub height: Height,
+    /// Work of the chain from genesis up to it.
+    pub chainwork: Work,
+    /// Its target, compact.
+    pub bits: CompactTarget,
+    /// Its header's time.
+    pub timestamp: Timestamp,
+}
+
+/// A request to the node's loop; each carries the place for its answer. A dropped answer place is
+/// no error: whoever asked has gone.
+#[derive(Debug)]
+pub enum Command {
+    /// A client's transfer: admitted to the mempool and stored before it is answered.
+    Submit(SignedTransfer, oneshot::Sender<Answer>),
+    /// A block to be sealed, whose reward goes to the address.
+    Template(Address, oneshot::Sender<Result<Template, NoTemplate>>),
+    /// A sealed block of our own miner.
+    SubmitBlock(Block, oneshot::Sender<Answer>),
+    /// The mempool, best fee rate first.
+    Mempool(oneshot::Sender<Vec<MempoolEntry>>),
+    /// Counters of the node.
+    Status(oneshot::Sender<Status>),
+    /// Peers, by id.
+    Peers(oneshot::Sender<Vec<PeerInfo>>),
+}
