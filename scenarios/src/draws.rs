@@ -1,0 +1,173 @@
+//! Randomness that is addressable by content: each decision is a ChaCha stream whose key is a hash
+//! of the seed, the place in the code, the thing decided about, and its how-manieth. So removing
+//! one event from a plan leaves every other draw as it was. Floats come from `libm` only: the
+//! standard library's logarithm differs between machines.
+
+use std::ops::Range;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use sha3::{Digest, Sha3_256};
+
+/// All draws of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draws {
+    seed: u64,
+}
+
+impl Draws {
+    /// The draws of `seed`.
+    pub const fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    /// The seed.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The `n`th decision at `site` about `subject`. The same four always give the same stream.
+    ///
+    /// `site` names the place in the code (`"player.block"`); `subject` is what the decision is
+    /// about, in bytes that mean the same in every run: a name, a frame's hash, an operation.
+    pub fn draw(&self, site: &str, subject: &[u8], n: u64) -> Draw {
+        let mut hash = Sha3_256::new();
+        hash.update(b"archivas draw 1");
+        hash.update(self.seed.to_le_bytes());
+        hash.update(length(site.as_bytes()));
+        hash.update(site.as_bytes());
+        hash.update(length(subject));
+        hash.update(subject);
+        hash.update(n.to_le_bytes());
+        Draw(ChaCha8Rng::from_seed(hash.finalize().into()))
+    }
+}
+
+/// The length in front of bytes that vary in length, so that no two addresses hash alike.
+fn length(bytes: &[u8]) -> [u8; 8] {
+    u64::try_from(bytes.len()).expect("a length fits 64 bits").to_le_bytes()
+}
+
+/// The stream of one decision; it may be asked several times, always in the same order.
+#[derive(Clone, Debug)]
+pub struct Draw(ChaCha8Rng);
+
+impl Draw {
+    /// 64 uniform bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// Fills `bytes` uniformly.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+
+    /// Uniform in `range`, which must not be empty.
+    pub fn range(&mut self, range: Range<u64>) -> u64 {
+        let width = range.end.checked_sub(range.start).filter(|width| *width > 0);
+        let width = width.expect("a range to draw from is not empty");
+        // Multiply and shift; refusing the low part below 2^64 mod width keeps it exactly uniform.
+        let refused = width.wrapping_neg() % width;
+        loop {
+            let product = u128::from(self.bits()) * u128::from(width);
+            let low = u64::try_from(product & u128::from(u64::MAX)).expect("masked to 64 bits");
+            if low >= refused {
+                let high = u64::try_from(product >> 64).expect("shifted to 64 bits");
+                return range.start + high;
+            }
+        }
+    }
+
+    /// Uniform in 0..`count`, for choosing from a list; `count` must not be zero.
+    pub fn index(&mut self, count: usize) -> usize {
+        let count = u64::try_from(count).expect("a count fits 64 bits");
+        usize::try_from(self.range(0..count)).expect("below a usize")
+    }
+
+    /// Uniform in (0, 1], of 53 bits: never 0, so that its logarithm is finite.
+    #[expect(clippy::cast_precision_loss, reason = "the value has 53 bits, which a double holds")]
+    pub fn unit(&mut self) -> f64 {
+        ((self.bits() >> 11) + 1) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// True with probability `p`: never at 0, always at 1.
+    pub fn chance(&mut self, p: f64) -> bool {
+        self.unit() <= p
+    }
+
+    /// Exponentially distributed with mean 1.
+    pub fn exponential(&mut self) -> f64 {
+        -libm::log(self.unit())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_address_gives_the_same_stream_and_any_other_another() {
+        let draws = Draws::new(7);
+        let bits = |draws: &Draws, site, subject: &[u8], n| draws.draw(site, subject, n).bits();
+        let first = bits(&draws, "link.latency", b"a-b", 3);
+        assert_eq!(first, bits(&draws, "link.latency", b"a-b", 3));
+        assert_ne!(first, bits(&Draws::new(8), "link.latency", b"a-b", 3));
+        assert_ne!(first, bits(&draws, "link.latencx", b"a-b", 3));
+        assert_ne!(first, bits(&draws, "link.latency", b"a-c", 3));
+        assert_ne!(first, bits(&draws, "link.latency", b"a-b", 4));
+    }
+
+    #[test]
+    fn site_and_subject_cannot_run_into_each_other() {
+        let draws = Draws::new(7);
+        assert_ne!(draws.draw("ab", b"c", 0).bits(), draws.draw("a", b"bc", 0).bits());
+    }
+
+    #[test]
+    fn the_stream_is_pinned_for_ever() {
+        // A change of these values invalidates every digest and every kept regression.
+        let mut draw = Draws::new(7).draw("player.block", b"a", 0);
+        assert_eq!(draw.bits(), 0);
+        assert_eq!(draw.exponential().to_bits(), 0);
+    }
+
+    #[test]
+    fn removing_one_event_leaves_every_other_draw_as_it_was() {
+        let draws = Draws::new(99);
+        let of = |events: &[&str]| -> Vec<(String, u64)> {
+            let draw = |id: &&str| draws.draw("event", id.as_bytes(), 0).bits();
+            events.iter().map(|id| (id.to_string(), draw(id))).collect()
+        };
+        let mut all = of(&["cut a|b", "kill c", "heal", "start c"]);
+        all.remove(1);
+        assert_eq!(all, of(&["cut a|b", "heal", "start c"]));
+    }
+
+    #[test]
+    fn ranges_are_inclusive_below_exclusive_above_and_reach_both_ends() {
+        let mut draw = Draws::new(1).draw("test", b"range", 0);
+        let mut seen = [0_u32; 5];
+        for _ in 0..1_000 {
+            let value = draw.range(10..15);
+            seen[usize::try_from(value - 10).unwrap()] += 1;
+        }
+        assert!(seen.iter().all(|count| (130..=270).contains(count)), "{seen:?}");
+        assert_eq!(draw.range(4..5), 4);
+        assert!(draw.range(0..u64::MAX) < u64::MAX);
+    }
+
+    #[test]
+    fn chances_hold_at_their_ends() {
+        let mut draw = Draws::new(1).draw("test", b"chance", 0);
+        assert!((0..1_000).all(|_| !draw.chance(0.0)));
+        assert!((0..1_000).all(|_| draw.chance(1.0)));
+    }
+
+    #[test]
+    fn exponential_draws_have_mean_one() {
+        let draws = Draws::new(3);
+        let sum: f64 = (0..20_000).map(|n| draws.draw("test", b"exp", n).exponential()).sum();
+        assert!((0.97..1.03).contains(&(sum / 20_000.0)), "{sum}");
+    }
+}
