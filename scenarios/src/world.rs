@@ -143,12 +143,20 @@ pub struct HttpRequest {
 impl HttpRequest {
     /// A GET of `path`.
     pub fn get(path: impl Into<String>) -> Self {
-        Self { method: "GET", path: path.into(), body: Vec::new() }
+        Self {
+            method: "GET",
+            path: path.into(),
+            body: Vec::new(),
+        }
     }
 
     /// A POST of the JSON text `body` to `path`.
     pub fn post(path: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
-        Self { method: "POST", path: path.into(), body: body.into() }
+        Self {
+            method: "POST",
+            path: path.into(),
+            body: body.into(),
+        }
     }
 }
 
@@ -234,7 +242,10 @@ pub struct WorldReport {
 }
 
 /// A place where a plan is played. Futures need not be `Send`: a run lives on one thread.
-#[expect(async_fn_in_trait, reason = "a run lives on one thread, so no future needs to be Send")]
+#[expect(
+    async_fn_in_trait,
+    reason = "a run lives on one thread, so no future needs to be Send"
+)]
 pub trait World {
     /// Which world this is.
     fn kind(&self) -> WorldKind;
