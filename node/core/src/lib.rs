@@ -9,7 +9,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod ledger;
 pub mod params;
 pub mod primitives;
 pub mod rules;
+pub mod schema;
 pub mod storage;
