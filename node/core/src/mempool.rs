@@ -1,0 +1,266 @@
+//! Transfers that wait for a block: admission, replacement, eviction, following the chain
+//! (protocol §6).
+//!
+//! Policy only. Nothing here decides what is valid in a block, and nothing here reads storage:
+//! the accounts come from the caller, as of the tip.
+
+mod admission;
+mod follow;
+mod select;
+
+pub use admission::{Admitted, PoolRefusal};
+pub use follow::{DropReason, Dropped};
+
+use crate::ledger::Account;
+use crate::params::pool::POOL_FLOOR_HALF_LIFE;
+use crate::primitives::{AccountNonce, Address, Amount, Instant, SignedTransfer, TxId};
+use crate::rules::CheckedTransfer;
+use alloc::collections::{BTreeMap, BTreeSet};
+
+/// Fee for each 1,024 bytes of a signed transfer, in base units: what transfers compete with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FeeRate(u64);
+
+impl FeeRate {
+    /// The rate of a fee for a size in bytes.
+    pub fn of(fee: Amount, size: usize) -> Self {
+        let scaled = u128::from(fee.get()) * 1024 / (size.max(1) as u128);
+        Self(u64::try_from(scaled).unwrap_or(u64::MAX))
+    }
+
+    /// Base units for 1,024 bytes.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// This rate raised to `percent` of itself, rounded up.
+    fn scaled(self, percent: u64) -> Self {
+        let scaled = (u128::from(self.0) * u128::from(percent)).div_ceil(100);
+        Self(u64::try_from(scaled).unwrap_or(u64::MAX))
+    }
+}
+
+/// A transfer in the pool.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The transfer, with its signature checked.
+    pub transfer: CheckedTransfer,
+    /// When it came.
+    pub added: Instant,
+    /// How many came before it in this life: breaks ties, oldest first.
+    pub arrival: u64,
+    /// What it pays.
+    pub rate: FeeRate,
+}
+
+impl Entry {
+    /// Amount and fee together, in base units.
+    fn cost(&self) -> u128 {
+        cost_of(self.transfer.signed())
+    }
+}
+
+fn cost_of(transfer: &SignedTransfer) -> u128 {
+    u128::from(transfer.amount.get()) + u128::from(transfer.fee.get())
+}
+
+/// The transfers of one sender, by nonce, with its account as of the tip.
+#[derive(Clone, Debug)]
+struct Sender {
+    account: Account,
+    entries: BTreeMap<AccountNonce, Entry>,
+    /// How many entries from the first on are pending: contiguous from the account's nonce, their
+    /// cost together within its balance.
+    pending: usize,
+}
+
+impl Sender {
+    fn count_pending(&self) -> usize {
+        let mut expected = Some(self.account.nonce);
+        let mut left = u128::from(self.account.balance.get());
+        let mut pending = 0;
+        for (nonce, entry) in &self.entries {
+            if expected != Some(*nonce) || entry.cost() > left {
+                break;
+            }
+            left -= entry.cost();
+            expected = nonce.next();
+            pending += 1;
+        }
+        pending
+    }
+
+    fn cost(&self) -> u128 {
+        self.entries.values().map(Entry::cost).sum()
+    }
+
+    /// The entry that goes first when room is needed, as its place in the order of eviction.
+    fn tail(&self, address: Address) -> Option<Tail> {
+        let entry = self.entries.values().next_back()?;
+        Some(Tail {
+            pending: self.pending == self.entries.len(),
+            rate: entry.rate,
+            newest_first: u64::MAX - entry.arrival,
+            address,
+        })
+    }
+}
+
+/// Order of eviction: queued before pending, then the lowest rate, then the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Tail {
+    pending: bool,
+    rate: FeeRate,
+    newest_first: u64,
+    address: Address,
+}
+
+/// The smallest rate that is admitted after evictions; it halves with time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Floor {
+    rate: u64,
+    since: Option<Instant>,
+}
+
+impl Floor {
+    fn at(&self, now: Instant) -> FeeRate {
+        let Some(since) = self.since else { return FeeRate::default() };
+        let halvings = now.since(since).get() / POOL_FLOOR_HALF_LIFE.get();
+        FeeRate(u32::try_from(halvings).ok().and_then(|n| self.rate.checked_shr(n)).unwrap_or(0))
+    }
+
+    fn raise(&mut self, evicted: FeeRate, now: Instant) {
+        let rate = evicted.0.saturating_add(1).max(self.at(now).0);
+        *self = Self { rate, since: Some(now) };
+    }
+}
+
+/// The pool. Senders and transfers are held once; the other maps are indexes of them.
+#[derive(Clone, Debug, Default)]
+pub struct Mempool {
+    senders: BTreeMap<Address, Sender>,
+    by_id: BTreeMap<TxId, (Address, AccountNonce)>,
+    by_arrival: BTreeMap<u64, TxId>,
+    tails: BTreeSet<Tail>,
+    bytes: usize,
+    arrivals: u64,
+    floor: Floor,
+}
+
+impl Mempool {
+    /// How many transfers wait, pending and queued.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether no transfer waits.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Bytes of all transfers as they are on the wire.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The smallest fee rate that is admitted now.
+    pub fn floor(&self, now: Instant) -> FeeRate {
+        self.floor.at(now)
+    }
+
+    /// The entry with this id.
+    pub fn get(&self, id: &TxId) -> Option<&Entry> {
+        let (address, nonce) = self.by_id.get(id)?;
+        self.senders.get(address)?.entries.get(nonce)
+    }
+
+    /// Whether a transfer with this id waits.
+    pub fn contains(&self, id: &TxId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// All entries in the order in which they came, each with whether it is pending.
+    pub fn entries(&self) -> impl Iterator<Item = (&Entry, bool)> {
+        self.by_arrival.values().filter_map(|id| {
+            let (address, nonce) = self.by_id.get(id)?;
+            let sender = self.senders.get(address)?;
+            let place = sender.entries.range(..nonce).count();
+            Some((sender.entries.get(nonce)?, place < sender.pending))
+        })
+    }
+
+    /// The nonce that the sender's next transfer should have, given its account at the tip.
+    pub fn next_nonce(&self, address: &Address, account: &Account) -> AccountNonce {
+        let Some(sender) = self.senders.get(address) else { return account.nonce };
+        let last_pending = sender.entries.keys().take(sender.pending).last();
+        last_pending.and_then(|nonce| nonce.next()).unwrap_or(account.nonce)
+    }
+
+    /// Runs `change` on a sender and brings its place in every index up to date.
+    fn with_sender<R>(&mut self, address: Address, change: impl FnOnce(&mut Sender) -> R) -> Option<R> {
+        let sender = self.senders.get_mut(&address)?;
+        if let Some(tail) = sender.tail(address) {
+            self.tails.remove(&tail);
+        }
+        let result = change(sender);
+        sender.pending = sender.count_pending();
+        match sender.tail(address) {
+            Some(tail) => {
+                self.tails.insert(tail);
+            }
+            None => {
+                self.senders.remove(&address);
+            }
+        }
+        Some(result)
+    }
+
+    fn insert(&mut self, account: Account, entry: Entry) {
+        let address = entry.transfer.from();
+        let nonce = entry.transfer.signed().nonce;
+        self.bytes += entry.transfer.size();
+        self.by_id.insert(entry.transfer.id(), (address, nonce));
+        self.by_arrival.insert(entry.arrival, entry.transfer.id());
+        let sender = Sender { account, entries: BTreeMap::new(), pending: 0 };
+        self.senders.entry(address).or_insert(sender);
+        self.with_sender(address, |sender| {
+            sender.account = account;
+            sender.entries.insert(nonce, entry)
+        });
+    }
+
+    fn remove(&mut self, address: Address, nonce: AccountNonce) -> Option<Entry> {
+        let entry = self.with_sender(address, |sender| sender.entries.remove(&nonce))??;
+        self.by_id.remove(&entry.transfer.id());
+        self.by_arrival.remove(&entry.arrival);
+        self.bytes -= entry.transfer.size();
+        Some(entry)
+    }
+
+    /// Compares every index and counter with a recount from the entries themselves.
+    ///
+    /// # Panics
+    /// When they differ: a bug of ours.
+    pub fn check_invariants(&self) {
+        let mut bytes = 0;
+        let mut count = 0;
+        for (address, sender) in &self.senders {
+            assert!(!sender.entries.is_empty(), "a sender without transfers is forgotten");
+            assert_eq!(sender.pending, sender.count_pending(), "pending is recounted");
+            let tail = sender.tail(*address).expect("a sender has transfers");
+            assert!(self.tails.contains(&tail), "each sender has its place in the order of eviction");
+            for (nonce, entry) in &sender.entries {
+                bytes += entry.transfer.size();
+                count += 1;
+                assert_eq!(entry.transfer.from(), *address);
+                assert_eq!(entry.transfer.signed().nonce, *nonce);
+                assert!(*nonce >= sender.account.nonce, "a confirmed nonce has left the pool");
+                assert_eq!(self.by_id.get(&entry.transfer.id()), Some(&(*address, *nonce)));
+                assert_eq!(self.by_arrival.get(&entry.arrival), Some(&entry.transfer.id()));
+            }
+        }
+        assert_eq!(self.bytes, bytes);
+        assert_eq!([self.by_id.len(), self.by_arrival.len()], [count, count]);
+        assert_eq!(self.tails.len(), self.senders.len());
+    }
+}

@@ -1,0 +1,306 @@
+//! The front desk of the core: inputs come in through `handle_*`, wishes leave through `poll_*`.
+//!
+//! Each input runs to completion. Time is an argument, randomness comes from the seed given to
+//! [`Node::open`], and the only error is storage's: after one the node must not be used again.
+
+mod headers;
+mod blocks;
+mod connect;
+mod relay;
+mod serve;
+mod types;
+
+pub use types::{
+    Action, Answer, Event, Finding, Job, JobId, MempoolEntry, NodeConfig, PeerInfo, Status, Ticket,
+    TipInfo, check,
+};
+
+use crate::chain::{Chain, NoTemplate, OpenError, Template};
+use crate::mempool::Mempool;
+use crate::p2p::dial::Targets;
+use crate::p2p::known::RecentSet;
+use crate::p2p::message::Message;
+use crate::p2p::peer::{Disconnect, Peer, PeerId};
+use crate::p2p::timers::Timers;
+use crate::p2p::wanted::WantedTransfers;
+use crate::params::peers::{CHECKS_MAX, REFUSED_TRANSFERS_MAX};
+use crate::params::Genesis;
+use crate::primitives::limits::{BLOCK_TRANSFERS_MAX, HEADER_BYTES};
+use crate::primitives::{Address, BlockId, Instant, Now, SignedHash, TxId, codec};
+use crate::storage::{Storage, StorageError};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use core::net::SocketAddr;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng as _, SeedableRng as _};
+
+/// What comes due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The peer should have said `Hello`.
+    Handshake(PeerId),
+    /// Ask whether the peer is there.
+    Ping(PeerId),
+    /// Send what is queued for announcement.
+    Announce(PeerId),
+    /// The peer should have answered `GetHeaders`.
+    Headers(PeerId),
+    /// The block should have come.
+    Block(BlockId),
+    /// The transfer should have come.
+    Transfer(TxId),
+    /// Dial a named peer.
+    Dial(SocketAddr),
+    /// Forget what waited too long in the pool.
+    Expire,
+    /// Delete stored own transfers that have left the pool.
+    Tidy,
+}
+
+/// On whose behalf something is being checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// A peer sent it.
+    Peer(PeerId),
+    /// A client of this node did.
+    Own(Ticket),
+}
+
+/// Work that is out at the checker.
+#[derive(Clone, Copy, Debug)]
+struct Check {
+    origin: Origin,
+    /// The block, if it is one: it is not asked for again meanwhile.
+    block: Option<BlockId>,
+}
+
+/// A whole node without its surroundings.
+#[derive(Debug)]
+pub struct Node<S> {
+    chain: Chain<S>,
+    mempool: Mempool,
+    /// Own transfers on disk that have left the pool, to be deleted with the next tidying.
+    own_gone: BTreeSet<TxId>,
+    own: BTreeSet<TxId>,
+    config: NodeConfig,
+    rng: ChaCha8Rng,
+    /// Tells this life of this node from all others, in `Hello`.
+    nonce: u64,
+    peers: BTreeMap<PeerId, Peer>,
+    targets: Targets,
+    wanted: WantedTransfers,
+    refused: RecentSet<SignedHash>,
+    /// Blocks that were asked for, and from whom.
+    downloads: BTreeMap<BlockId, PeerId>,
+    checks: BTreeMap<JobId, Check>,
+    jobs: u64,
+    timers: Timers<Timer>,
+    actions: VecDeque<Action>,
+    /// Peers with something to be served, in turn.
+    serving: VecDeque<PeerId>,
+}
+
+impl<S: Storage> Node<S> {
+    /// Opens the chain in `storage`, or begins it there, and gets ready to dial.
+    pub fn open(
+        storage: S,
+        genesis: Genesis,
+        config: NodeConfig,
+        seed: [u8; 32],
+        now: Now,
+    ) -> Result<Self, OpenError> {
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let mut node = Self {
+            chain: Chain::open(storage, genesis)?,
+            mempool: Mempool::default(),
+            own_gone: BTreeSet::new(),
+            own: BTreeSet::new(),
+            nonce: rng.next_u64(),
+            rng,
+            peers: BTreeMap::new(),
+            targets: Targets::new(config.connect.iter().copied()),
+            config,
+            wanted: WantedTransfers::default(),
+            refused: RecentSet::new(REFUSED_TRANSFERS_MAX),
+            downloads: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            jobs: 0,
+            timers: Timers::default(),
+            actions: VecDeque::new(),
+            serving: VecDeque::new(),
+        };
+        node.reload_own(now)?;
+        for addr in node.targets.addrs() {
+            node.timers.set(Timer::Dial(addr), now.monotonic);
+        }
+        Ok(node)
+    }
+
+    /// A message of a peer, as it came out of its frame.
+    pub fn handle_frame(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        kind: u8,
+        payload: &[u8],
+    ) -> Result<(), StorageError> {
+        let Some(state) = self.peers.get(&peer) else { return Ok(()) };
+        let ready = state.is_ready();
+        let message = match Message::decode(kind, payload) {
+            Ok(Some(message)) => message,
+            Ok(None) if ready => return Ok(()),
+            Ok(None) => return self.disconnect(now, peer, Disconnect::NoHandshake),
+            Err(_) => return self.disconnect(now, peer, Disconnect::Undecodable),
+        };
+        match message {
+            Message::Hello(hello) if !ready => self.hello(now, peer, hello),
+            _ if !ready => self.disconnect(now, peer, Disconnect::NoHandshake),
+            Message::Hello(_) => self.disconnect(now, peer, Disconnect::Protocol),
+            Message::Ping(number) => {
+                self.send(peer, &Message::Pong(number));
+                Ok(())
+            }
+            Message::Pong(number) => {
+                self.pong(peer, number);
+                Ok(())
+            }
+            Message::GetHeaders(get) => self.serve_headers(peer, &get),
+            Message::Headers(headers) => self.headers(now, peer, &headers),
+            Message::Inv(items) => self.inv(now, peer, items),
+            Message::Req(items) => self.req(now, peer, items),
+            Message::Res(response) => self.res(now, peer, response),
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Now) -> Result<(), StorageError> {
+        while let Some(timer) = self.timers.pop_due(now.monotonic) {
+            match timer {
+                Timer::Handshake(peer) => self.disconnect(now, peer, Disconnect::NoHandshake)?,
+                Timer::Ping(peer) => self.ping(now, peer)?,
+                Timer::Announce(peer) => self.flush_announcements(peer),
+                Timer::Headers(peer) => self.headers_late(peer),
+                Timer::Block(id) => self.block_late(now, id)?,
+                Timer::Transfer(id) => self.transfer_late(now, id),
+                Timer::Dial(addr) => self.dial(now, addr),
+                Timer::Expire => self.expire(now),
+                Timer::Tidy => self.tidy_own()?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The next thing to do; ask until there is none. Bodies for peers are read from storage here,
+    /// one at a time, when nothing else is left to do.
+    pub fn poll_action(&mut self) -> Result<Option<Action>, StorageError> {
+        match self.actions.pop_front() {
+            Some(action) => Ok(Some(action)),
+            None => self.serve_next(),
+        }
+    }
+
+    /// When [`Node::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// A block to be sealed: the best of the pool on the tip.
+    pub fn template(
+        &self,
+        now: Now,
+        producer: Address,
+    ) -> Result<Result<Template, NoTemplate>, StorageError> {
+        let block_max = self.chain.law().rules.block_bytes_max as usize;
+        let list_length = codec::varint_bytes(BLOCK_TRANSFERS_MAX as u64);
+        let room = block_max.saturating_sub(HEADER_BYTES + list_length);
+        self.chain.template(now.wall, producer, self.mempool.select(room))
+    }
+
+    /// The tip of the best chain.
+    pub fn tip(&self) -> TipInfo {
+        self.chain.tip().into()
+    }
+
+    /// The chain, for reading.
+    pub const fn chain(&self) -> &Chain<S> {
+        &self.chain
+    }
+
+    /// The pool, for reading.
+    pub const fn mempool(&self) -> &Mempool {
+        &self.mempool
+    }
+
+    /// The pool's transfers in the order in which they came.
+    pub fn mempool_entries(&self) -> impl Iterator<Item = MempoolEntry> {
+        self.mempool
+            .entries()
+            .map(|(entry, pending)| MempoolEntry { transfer: entry.transfer.clone(), pending })
+    }
+
+    /// Counters and the tip.
+    pub fn status(&self) -> Status {
+        Status {
+            tip: self.tip(),
+            best_header: self.chain.best_header().height,
+            peers_ready: self.peers.values().filter(|peer| peer.is_ready()).count(),
+            mempool_count: self.mempool.len(),
+            mempool_bytes: self.mempool.bytes(),
+            blocks_in_flight: self.downloads.len(),
+        }
+    }
+
+    /// Every peer that has said `Hello`, by number.
+    pub fn peers(&self) -> impl Iterator<Item = PeerInfo> {
+        self.peers.iter().filter_map(|(peer, state)| {
+            let hello = state.hello.as_ref()?;
+            Some(PeerInfo {
+                peer: *peer,
+                addr: state.addr,
+                direction: state.direction,
+                user_agent: hello.user_agent.as_str().into(),
+                height: hello.height,
+            })
+        })
+    }
+
+    /// Checks every cap and index.
+    ///
+    /// # Panics
+    /// When one does not hold: a bug of ours.
+    pub fn check_invariants(&self) {
+        self.mempool.check_invariants();
+        assert!(self.checks.len() <= CHECKS_MAX);
+        for peer in self.peers.values() {
+            peer.check_invariants();
+        }
+        for (id, peer) in &self.downloads {
+            let owed = self.peers.get(peer).is_some_and(|state| state.blocks_owed.contains(id));
+            assert!(owed, "a block in flight is owed by a connected peer");
+        }
+    }
+
+    fn send(&mut self, peer: PeerId, message: &Message) {
+        let (kind, payload) = message.encode();
+        self.actions.push_back(Action::Send { peer, kind, payload });
+    }
+
+    fn notify(&mut self, event: Event) {
+        self.actions.push_back(Action::Notify(event));
+    }
+
+    /// Hands work to the checker; the caller has made sure that there is room.
+    fn begin_check(&mut self, job: Job, check: Check) {
+        self.jobs += 1;
+        let id = JobId(self.jobs);
+        self.checks.insert(id, check);
+        self.actions.push_back(Action::Check { id, job });
+    }
+
+    fn has_room_for_check(&self) -> bool {
+        self.checks.len() < CHECKS_MAX
+    }
+
+    fn draw_below(&mut self, bound: u64) -> u64 {
+        self.rng.next_u64() % bound.max(1)
+    }
+}

@@ -1,0 +1,211 @@
+//! Blocks: receiving, checking, accepting, and what a new tip sets in motion.
+
+use super::{Action, Answer, Check, Event, Finding, Job, JobId, Node, Origin, Ticket, Timer};
+use crate::chain::{BlockOutcome, BlockVerdict, TipChange};
+use crate::p2p::message::{Item, Message};
+use crate::p2p::peer::{Disconnect, PeerId};
+use crate::primitives::{Block, BlockId, Now};
+use crate::rules::{CheckedBlock, Invalid};
+use crate::schema;
+use crate::storage::{Storage, StorageError};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::ToString as _;
+
+impl<S: Storage> Node<S> {
+    /// A sealed block of our own miner.
+    pub fn handle_block(&mut self, ticket: Ticket, block: Block) {
+        if !self.has_room_for_check() {
+            return self.answer_busy(ticket);
+        }
+        let check = Check { origin: Origin::Own(ticket), block: Some(block.id()) };
+        self.begin_check(Job::Block(Box::new(block)), check);
+    }
+
+    /// A finding of the checker; its peer may be gone by now.
+    pub fn handle_checked(
+        &mut self,
+        now: Now,
+        id: JobId,
+        finding: Finding,
+    ) -> Result<(), StorageError> {
+        let Some(check) = self.checks.remove(&id) else { return Ok(()) };
+        match finding {
+            Finding::Block(result) => match *result {
+                Ok(block) => self.accept_block(now, check.origin, block)?,
+                Err(why) => self.block_failed_check(now, check, why)?,
+            },
+            Finding::Transfer(result) => self.transfer_checked(now, check.origin, *result)?,
+        }
+        self.request_bodies(now)
+    }
+
+    /// A body that a peer sent. What was not asked for, or came too late, is dropped.
+    pub(super) fn block_received(
+        &mut self,
+        peer: PeerId,
+        block: Block,
+    ) -> Result<(), StorageError> {
+        let id = block.id();
+        if !self.settle_download(peer, &id) {
+            return Ok(());
+        }
+        let check = Check { origin: Origin::Peer(peer), block: Some(id) };
+        self.begin_check(Job::Block(Box::new(block)), check);
+        Ok(())
+    }
+
+    /// The peer does not have the block: others are asked.
+    pub(super) fn block_not_found(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        id: BlockId,
+    ) -> Result<(), StorageError> {
+        if !self.settle_download(peer, &id) {
+            return Ok(());
+        }
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.lacks.insert(id);
+        }
+        self.request_bodies(now)
+    }
+
+    /// The block did not come in time: the peer loses the request, and nothing else.
+    pub(super) fn block_late(&mut self, now: Now, id: BlockId) -> Result<(), StorageError> {
+        match self.downloads.get(&id) {
+            Some(peer) => self.block_not_found(now, *peer, id),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a block off the list of what `peer` owes; false if it did not owe it.
+    fn settle_download(&mut self, peer: PeerId, id: &BlockId) -> bool {
+        let Some(state) = self.peers.get_mut(&peer) else { return false };
+        if !state.blocks_owed.remove(id) {
+            return false;
+        }
+        self.downloads.remove(id);
+        self.timers.cancel(&Timer::Block(*id));
+        true
+    }
+
+    fn accept_block(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        block: CheckedBlock,
+    ) -> Result<(), StorageError> {
+        let id = block.id();
+        if let Origin::Peer(peer) = origin
+            && let Some(state) = self.peers.get_mut(&peer)
+        {
+            state.known.insert(Item::Block(id));
+        }
+        let BlockVerdict { outcome, tip_change } = self.chain.accept_block(now.wall, block)?;
+        if let Some(change) = tip_change {
+            self.follow_tip(now, change)?;
+        }
+        match outcome {
+            BlockOutcome::Invalid { at, why } => self.block_invalid(now, origin, id, at, why),
+            BlockOutcome::Orphan => self.refuse_own(origin, "orphan", "its parent is unknown"),
+            BlockOutcome::NotYet => self.refuse_own(origin, "not_yet", "its time lies in the future"),
+            BlockOutcome::Duplicate | BlockOutcome::Stored | BlockOutcome::TipChanged => {
+                if let Origin::Own(ticket) = origin {
+                    let answer = Answer::BlockAccepted(id);
+                    self.actions.push_back(Action::Answer { ticket, answer });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A block broke a rule of the ledger. Whoever delivered it is to blame, but not whoever
+    /// delivered a descendant.
+    fn block_invalid(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        id: BlockId,
+        at: BlockId,
+        why: Invalid,
+    ) -> Result<(), StorageError> {
+        self.notify(Event::BlockRefused { id: at, code: why.code() });
+        match origin {
+            Origin::Peer(peer) if id == at => self.disconnect(now, peer, Disconnect::Invalid),
+            Origin::Peer(_) => Ok(()),
+            Origin::Own(_) => self.refuse_own(origin, why.code(), &why.to_string()),
+        }
+    }
+
+    /// A block failed a check without state. Under a right tx root the block itself is bad; under a
+    /// wrong one only this copy of its body is, and another peer may have the right one.
+    fn block_failed_check(
+        &mut self,
+        now: Now,
+        check: Check,
+        why: Invalid,
+    ) -> Result<(), StorageError> {
+        let id = check.block.expect("a block's check names the block");
+        if why.marks_block() {
+            self.chain.refuse_block(&id, &why)?;
+        }
+        self.notify(Event::BlockRefused { id, code: why.code() });
+        match check.origin {
+            Origin::Peer(peer) => self.disconnect(now, peer, Disconnect::Invalid),
+            Origin::Own(_) => self.refuse_own(check.origin, why.code(), &why.to_string()),
+        }
+    }
+
+    fn refuse_own(
+        &mut self,
+        origin: Origin,
+        code: &'static str,
+        sentence: &str,
+    ) -> Result<(), StorageError> {
+        if let Origin::Own(ticket) = origin {
+            let answer = Answer::Refused { code, sentence: sentence.into() };
+            self.actions.push_back(Action::Answer { ticket, answer });
+        }
+        Ok(())
+    }
+
+    pub(super) fn answer_busy(&mut self, ticket: Ticket) {
+        let sentence = "the node is busy checking other blocks and transfers: try again".into();
+        let answer = Answer::Refused { code: "busy", sentence };
+        self.actions.push_back(Action::Answer { ticket, answer });
+    }
+
+    /// The best chain has moved, and that is committed: the pool follows, and everybody hears it.
+    fn follow_tip(&mut self, now: Now, change: TipChange) -> Result<(), StorageError> {
+        let mut touched = BTreeMap::new();
+        for address in &change.touched {
+            touched.insert(*address, schema::account(self.chain.reader(), address)?);
+        }
+        let dropped = self.mempool.follow(now.monotonic, change.left, &change.joined, &touched);
+        self.note_dropped(now, dropped);
+        self.notify(Event::TipChanged {
+            from: (&change.from).into(),
+            to: (&change.to).into(),
+            fork_height: change.fork_height,
+            left_blocks: change.left_blocks,
+            joined_blocks: change.joined_blocks,
+        });
+        self.announce_block(change.to.id);
+        Ok(())
+    }
+
+    /// Blocks are announced at once, to everybody who is not known to have them.
+    fn announce_block(&mut self, id: BlockId) {
+        let item = Item::Block(id);
+        let mut told = alloc::vec::Vec::new();
+        for (peer, state) in &mut self.peers {
+            if state.is_ready() && state.known.insert(item) {
+                told.push(*peer);
+            }
+        }
+        for peer in told {
+            self.send(peer, &Message::Inv(alloc::vec![item]));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Headers first: asking for them, judging them, and asking for the bodies along them.
+
+use super::{Event, Node, Timer};
+use crate::chain::HeaderStop;
+use crate::p2p::message::{GetHeaders, Item, Message};
+use crate::p2p::peer::{Disconnect, HeadersAsked, Peer, PeerId};
+use crate::params::peers::{
+    BLOCK_TIMEOUT, BODY_WINDOW, HEADERS_MAX, HEADERS_TIMEOUT, REQ_BLOCKS_MAX, CHECKS_MAX,
+};
+use crate::primitives::{BlockId, BoundedVec, Header, Now, Work};
+use crate::storage::{Storage, StorageError};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+impl<S: Storage> Node<S> {
+    /// Asks a peer for headers when it is believed to have more work than all headers that we know.
+    pub(super) fn ask_headers_if_ahead(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+    ) -> Result<(), StorageError> {
+        let best = self.chain.best_header().chainwork;
+        match self.peers.get(&peer) {
+            Some(state) if state.is_ready() && state.work > best => self.ask_headers(now, peer, None),
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks a peer for the headers after `from`, or after whatever we share with it. One request a
+    /// peer at a time; another wish meanwhile is remembered.
+    pub(super) fn ask_headers(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        from: Option<BlockId>,
+    ) -> Result<(), StorageError> {
+        let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
+        if state.headers != HeadersAsked::Idle {
+            state.headers = HeadersAsked::AskAgain;
+            return Ok(());
+        }
+        state.headers = HeadersAsked::Waiting;
+        self.timers.set(Timer::Headers(peer), now.monotonic.plus(HEADERS_TIMEOUT));
+        let mut locator: Vec<BlockId> = from.into_iter().collect();
+        locator.extend(self.chain.locator()?);
+        let locator = BoundedVec::truncated(locator);
+        let stop = BlockId::from_bytes([0; 32]);
+        self.send(peer, &Message::GetHeaders(GetHeaders { locator, stop }));
+        Ok(())
+    }
+
+    /// A slow answer costs nothing; the next ping asks again if there is still something to ask.
+    pub(super) fn headers_late(&mut self, peer: PeerId) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.headers = HeadersAsked::Idle;
+        }
+    }
+
+    pub(super) fn headers(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        headers: &[Header],
+    ) -> Result<(), StorageError> {
+        let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
+        let again = state.headers == HeadersAsked::AskAgain;
+        state.headers = HeadersAsked::Idle;
+        self.timers.cancel(&Timer::Headers(peer));
+
+        let verdict = self.chain.accept_headers(now.wall, headers)?;
+        if let Some(last) = verdict.accepted.last() {
+            self.note_work(peer, last)?;
+        }
+        match verdict.stop {
+            Some((at, HeaderStop::Invalid(why))) => {
+                let id = headers[at].id();
+                self.notify(Event::BlockRefused { id, code: why.code() });
+                return self.disconnect(now, peer, Disconnect::Invalid);
+            }
+            Some((_, HeaderStop::KnownInvalid)) => {
+                return self.disconnect(now, peer, Disconnect::Invalid);
+            }
+            Some((_, HeaderStop::Orphan)) => {
+                return self.disconnect(now, peer, Disconnect::Protocol);
+            }
+            Some((_, HeaderStop::NotYet)) => {}
+            None if headers.len() == HEADERS_MAX => {
+                self.ask_headers(now, peer, verdict.accepted.last().copied())?;
+            }
+            None if again => self.ask_headers(now, peer, None)?,
+            None => {}
+        }
+        self.request_bodies(now)
+    }
+
+    /// The peer has shown headers up to `last`: it has the work, and the block.
+    fn note_work(&mut self, peer: PeerId, last: &BlockId) -> Result<(), StorageError> {
+        let work = self.chain.header(last)?.map_or(Work::ZERO, |record| record.chainwork);
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.work = state.work.max(work);
+            state.known.insert(Item::Block(*last));
+        }
+        Ok(())
+    }
+
+    /// Asks peers for missing bodies along the best header chain, lowest first, while the checker
+    /// has room.
+    pub(super) fn request_bodies(&mut self, now: Now) -> Result<(), StorageError> {
+        if self.chain.best_header().chainwork <= self.chain.tip().chainwork
+            || !self.peers.values().any(|peer| peer.is_ready() && peer.has_room_for_block())
+        {
+            return Ok(());
+        }
+        let mut requests: BTreeMap<PeerId, Vec<Item>> = BTreeMap::new();
+        for id in self.chain.missing_bodies(BODY_WINDOW)? {
+            if self.downloads.len() + self.checks.len() >= CHECKS_MAX {
+                break;
+            }
+            if self.downloads.contains_key(&id) || self.is_checking(&id) {
+                continue;
+            }
+            let work = self.chain.header(&id)?.map_or(Work::ZERO, |record| record.chainwork);
+            let Some(peer) = self.choose_server(&id, work) else { continue };
+            let state = self.peers.get_mut(&peer).expect("it was just chosen among the peers");
+            state.blocks_owed.insert(id);
+            self.downloads.insert(id, peer);
+            self.timers.set(Timer::Block(id), now.monotonic.plus(BLOCK_TIMEOUT));
+            requests.entry(peer).or_default().push(Item::Block(id));
+        }
+        for (peer, items) in requests {
+            for part in items.chunks(REQ_BLOCKS_MAX) {
+                self.send(peer, &Message::Req(part.to_vec()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer to ask for a block: it should have it, and owes us least.
+    fn choose_server(&self, id: &BlockId, work: Work) -> Option<PeerId> {
+        let can_serve = |peer: &Peer| {
+            peer.is_ready()
+                && peer.has_room_for_block()
+                && peer.work >= work
+                && !peer.lacks.contains(id)
+        };
+        self.peers
+            .iter()
+            .filter(|(_, peer)| can_serve(peer))
+            .min_by_key(|(id, peer)| (peer.blocks_owed.len(), **id))
+            .map(|(id, _)| *id)
+    }
+
+    fn is_checking(&self, id: &BlockId) -> bool {
+        self.checks.values().any(|check| check.block == Some(*id))
+    }
+}

@@ -1,0 +1,340 @@
+//! Transfers: announcing, asking, admitting, and remembering our own on disk.
+
+use super::{Action, Answer, Check, Event, Job, Node, Origin, Ticket, Timer};
+use crate::chain::OpenError;
+use crate::mempool::{Dropped, PoolRefusal};
+use crate::p2p::message::{Item, Message, Response};
+use crate::p2p::peer::{Disconnect, PeerId};
+use crate::params::peers::{
+    ANNOUNCE_DELAY_MAX, INV_MAX, REQ_BLOCKS_MAX, REQ_TRANSFERS_MAX, TRANSFER_TIMEOUT,
+};
+use crate::params::pool::OWN_TIDY_INTERVAL;
+use crate::primitives::{Millis, Now, SignedTransfer, TxId, decode, encode};
+use crate::rules::{CheckedTransfer, Invalid, check_transfer};
+use crate::schema;
+use crate::storage::{Batch, Reader as _, Scan, Storage, StorageError, Table};
+use alloc::boxed::Box;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+
+impl<S: Storage> Node<S> {
+    /// A client's transfer. It is answered once it is in the pool and on disk, or refused.
+    pub fn handle_submit(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        transfer: SignedTransfer,
+    ) -> Result<(), StorageError> {
+        let id = transfer.id(&self.chain.law().domain);
+        if self.mempool.get(&id).is_some_and(|entry| entry.transfer.hash() == transfer.hash()) {
+            return self.accept_own(now, ticket, id, &transfer);
+        }
+        let account = schema::account(self.chain.reader(), &transfer.from())?;
+        if let Err(why) =
+            self.mempool.precheck(now.monotonic, &transfer, transfer.from(), &account)
+        {
+            self.answer_refused(ticket, why);
+        } else if self.has_room_for_check() {
+            let check = Check { origin: Origin::Own(ticket), block: None };
+            self.begin_check(Job::Transfer(Box::new(transfer)), check);
+        } else {
+            self.answer_busy(ticket);
+        }
+        Ok(())
+    }
+
+    /// Ids that a peer announces: unknown blocks lead to headers, unknown transfers to requests.
+    pub(super) fn inv(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        items: Vec<Item>,
+    ) -> Result<(), StorageError> {
+        let mut unknown_block = false;
+        let mut asked = Vec::new();
+        for item in items {
+            if let Some(state) = self.peers.get_mut(&peer) {
+                state.known.insert(item);
+            }
+            match item {
+                Item::Block(id) => unknown_block |= self.chain.header(&id)?.is_none(),
+                Item::Transfer(id) => {
+                    if self.wants_transfer(&id)? && self.wanted.announced(id, peer) {
+                        asked.push(id);
+                    }
+                }
+            }
+        }
+        for id in asked {
+            self.ask_next_for_transfer(now, id);
+        }
+        if unknown_block { self.ask_headers(now, peer, None) } else { Ok(()) }
+    }
+
+    fn wants_transfer(&self, id: &TxId) -> Result<bool, StorageError> {
+        Ok(!self.mempool.contains(id) && schema::tx_location(self.chain.reader(), id)?.is_none())
+    }
+
+    /// Asks the next announcer of a wanted transfer; who owes too much already is passed over.
+    pub(super) fn ask_next_for_transfer(&mut self, now: Now, id: TxId) {
+        while let Some(peer) = self.wanted.ask_next(&id) {
+            let Some(state) = self.peers.get_mut(&peer) else { continue };
+            if !state.has_room_for_transfer() {
+                continue;
+            }
+            state.transfers_owed.insert(id);
+            self.timers.set(Timer::Transfer(id), now.monotonic.plus(TRANSFER_TIMEOUT));
+            self.send(peer, &Message::Req(alloc::vec![Item::Transfer(id)]));
+            return;
+        }
+        self.timers.cancel(&Timer::Transfer(id));
+    }
+
+    pub(super) fn transfer_late(&mut self, now: Now, id: TxId) {
+        if let Some(peer) = self.wanted.asked(&id)
+            && let Some(state) = self.peers.get_mut(&peer)
+        {
+            state.transfers_owed.remove(&id);
+        }
+        self.ask_next_for_transfer(now, id);
+    }
+
+    /// What a peer asks for is queued, and read when its outgoing queue has room.
+    pub(super) fn req(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        items: Vec<Item>,
+    ) -> Result<(), StorageError> {
+        let blocks = items.iter().filter(|item| matches!(item, Item::Block(_))).count();
+        if blocks > REQ_BLOCKS_MAX || items.len() - blocks > REQ_TRANSFERS_MAX {
+            return self.disconnect(now, peer, Disconnect::Protocol);
+        }
+        let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
+        state.queue_service(items);
+        if !self.serving.contains(&peer) {
+            self.serving.push_back(peer);
+        }
+        Ok(())
+    }
+
+    /// Something that we asked for, or that the peer claims that we did.
+    pub(super) fn res(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        response: Response,
+    ) -> Result<(), StorageError> {
+        match response {
+            Response::Block(block) => self.block_received(peer, block),
+            Response::NotFound(Item::Block(id)) => self.block_not_found(now, peer, id),
+            Response::Transfer(transfer) => {
+                self.transfer_received(now, peer, transfer);
+                Ok(())
+            }
+            Response::NotFound(Item::Transfer(id)) => {
+                if self.settle_transfer(peer, &id) {
+                    self.ask_next_for_transfer(now, id);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn settle_transfer(&mut self, peer: PeerId, id: &TxId) -> bool {
+        let Some(state) = self.peers.get_mut(&peer) else { return false };
+        state.transfers_owed.remove(id) && self.wanted.asked(id) == Some(peer)
+    }
+
+    fn transfer_received(&mut self, now: Now, peer: PeerId, transfer: SignedTransfer) {
+        let id = transfer.id(&self.chain.law().domain);
+        if !self.settle_transfer(peer, &id) {
+            return;
+        }
+        if self.refused.contains(&transfer.hash()) || !self.has_room_for_check() {
+            return self.ask_next_for_transfer(now, id);
+        }
+        self.timers.cancel(&Timer::Transfer(id));
+        let check = Check { origin: Origin::Peer(peer), block: None };
+        self.begin_check(Job::Transfer(Box::new(transfer)), check);
+    }
+
+    pub(super) fn transfer_checked(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        result: Result<CheckedTransfer, Invalid>,
+    ) -> Result<(), StorageError> {
+        let transfer = match result {
+            Ok(transfer) => transfer,
+            Err(why) => return self.transfer_invalid(now, origin, why),
+        };
+        let id = transfer.id();
+        self.wanted.forget(&id);
+        let account = schema::account(self.chain.reader(), &transfer.from())?;
+        let signed = transfer.signed().clone();
+        match (self.mempool.admit(now.monotonic, transfer, account), origin) {
+            (Ok(admitted), _) => {
+                self.note_dropped(now, admitted.dropped);
+                self.notify(Event::TransferAdded(id));
+                self.announce_transfer(now, id, origin);
+                if let Some(at) = self.mempool.next_expiry() {
+                    self.timers.set(Timer::Expire, at);
+                }
+                match origin {
+                    Origin::Own(ticket) => self.accept_own(now, ticket, id, &signed),
+                    Origin::Peer(_) => Ok(()),
+                }
+            }
+            (Err(PoolRefusal::AlreadyKnown), Origin::Own(ticket)) => {
+                self.accept_own(now, ticket, id, &signed)
+            }
+            (Err(why), Origin::Own(ticket)) => {
+                self.answer_refused(ticket, why);
+                Ok(())
+            }
+            (Err(_), Origin::Peer(_)) => Ok(()),
+        }
+    }
+
+    fn transfer_invalid(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        why: Invalid,
+    ) -> Result<(), StorageError> {
+        match origin {
+            Origin::Own(ticket) => {
+                let answer = Answer::Refused { code: why.code(), sentence: why.to_string() };
+                self.actions.push_back(Action::Answer { ticket, answer });
+                Ok(())
+            }
+            Origin::Peer(peer) => self.disconnect(now, peer, Disconnect::Invalid),
+        }
+    }
+
+    /// Stores an own transfer, then says that it is accepted: in this order.
+    fn accept_own(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        id: TxId,
+        transfer: &SignedTransfer,
+    ) -> Result<(), StorageError> {
+        self.own_gone.remove(&id);
+        if self.own.insert(id) {
+            let mut batch = Batch::default();
+            batch.put(Table::OwnTxs, id.as_bytes().to_vec(), encode(transfer));
+            self.chain.commit_beside(batch)?;
+        }
+        self.timers.set_if_idle(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
+        self.actions.push_back(Action::Answer { ticket, answer: Answer::Accepted(id) });
+        Ok(())
+    }
+
+    fn answer_refused(&mut self, ticket: Ticket, why: PoolRefusal) {
+        let answer = Answer::Refused { code: why.code(), sentence: why.to_string() };
+        self.actions.push_back(Action::Answer { ticket, answer });
+    }
+
+    /// Takes the own transfers of earlier lives into the pool again.
+    pub(super) fn reload_own(&mut self, now: Now) -> Result<(), OpenError> {
+        let rows = self.chain.reader().scan(Table::OwnTxs, Scan::all())?;
+        for (key, value) in rows {
+            let Ok(transfer) = decode::<SignedTransfer>(&value) else {
+                self.own_gone.extend(key.try_into().ok().map(TxId::from_bytes));
+                continue;
+            };
+            let id = transfer.id(&self.chain.law().domain);
+            self.own.insert(id);
+            if let Err(code) = self.readmit(now, transfer)? {
+                self.own_gone.insert(id);
+                self.notify(Event::OwnTransferDropped { id, code });
+            }
+        }
+        if !self.own.is_empty() {
+            self.timers.set(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
+        }
+        Ok(())
+    }
+
+    fn readmit(
+        &mut self,
+        now: Now,
+        transfer: SignedTransfer,
+    ) -> Result<Result<(), &'static str>, StorageError> {
+        let account = schema::account(self.chain.reader(), &transfer.from())?;
+        let checked = match check_transfer(transfer, self.chain.law()) {
+            Ok(checked) => checked,
+            Err(why) => return Ok(Err(why.code())),
+        };
+        let admitted = self.mempool.admit(now.monotonic, checked, account);
+        Ok(admitted.map(|_| ()).map_err(|why| why.code()))
+    }
+
+    /// Notes what left the pool; own transfers among it are deleted from disk a little later.
+    pub(super) fn note_dropped(&mut self, now: Now, dropped: Vec<Dropped>) {
+        for dropped in dropped {
+            if self.own.contains(&dropped.id) {
+                self.own_gone.insert(dropped.id);
+                self.timers.set_if_idle(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
+            }
+            self.notify(Event::TransferDropped(dropped));
+        }
+    }
+
+    pub(super) fn tidy_own(&mut self) -> Result<(), StorageError> {
+        let mut batch = Batch::default();
+        for id in core::mem::take(&mut self.own_gone) {
+            if !self.mempool.contains(&id) {
+                self.own.remove(&id);
+                batch.delete(Table::OwnTxs, id.as_bytes().to_vec());
+            }
+        }
+        if batch.is_empty() { Ok(()) } else { self.chain.commit_beside(batch) }
+    }
+
+    pub(super) fn expire(&mut self, now: Now) {
+        let dropped = self.mempool.expire(now.monotonic);
+        self.note_dropped(now, dropped);
+        if let Some(at) = self.mempool.next_expiry() {
+            self.timers.set(Timer::Expire, at);
+        }
+    }
+
+    /// Tells a new peer about everything that waits here.
+    pub(super) fn announce_pool(&mut self, now: Now, peer: PeerId) {
+        let ids: Vec<TxId> = self.mempool.entries().map(|(entry, _)| entry.transfer.id()).collect();
+        for id in ids {
+            self.queue_announcement(now, peer, id);
+        }
+    }
+
+    fn announce_transfer(&mut self, now: Now, id: TxId, origin: Origin) {
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        for peer in peers {
+            if origin != Origin::Peer(peer) {
+                self.queue_announcement(now, peer, id);
+            }
+        }
+    }
+
+    /// Announcements wait for a drawn time, so that many go together and their first source is hard
+    /// to tell.
+    fn queue_announcement(&mut self, now: Now, peer: PeerId, id: TxId) {
+        let delay = Millis::new(self.draw_below(ANNOUNCE_DELAY_MAX.get()));
+        if let Some(state) = self.peers.get_mut(&peer)
+            && state.queue_announcement(Item::Transfer(id))
+        {
+            self.timers.set_if_idle(Timer::Announce(peer), now.monotonic.plus(delay));
+        }
+    }
+
+    pub(super) fn flush_announcements(&mut self, peer: PeerId) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        let queued: Vec<Item> = state.announce.drain(..).collect();
+        for items in queued.chunks(INV_MAX) {
+            self.send(peer, &Message::Inv(items.to_vec()));
+        }
+    }
+}

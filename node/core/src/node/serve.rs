@@ -1,0 +1,47 @@
+//! Serving peers: headers at once, bodies and transfers one at a time while they read.
+
+use super::{Action, Node};
+use crate::p2p::message::{GetHeaders, Item, Message, Response};
+use crate::p2p::peer::PeerId;
+use crate::params::peers::HEADERS_MAX;
+use crate::storage::{Storage, StorageError};
+
+impl<S: Storage> Node<S> {
+    pub(super) fn serve_headers(
+        &mut self,
+        peer: PeerId,
+        get: &GetHeaders,
+    ) -> Result<(), StorageError> {
+        let headers = self.chain.headers_after(&get.locator, &get.stop, HEADERS_MAX)?;
+        self.send(peer, &Message::Headers(headers));
+        Ok(())
+    }
+
+    /// The next thing that some peer asked for, peers in turn; whoever does not read waits.
+    pub(super) fn serve_next(&mut self) -> Result<Option<Action>, StorageError> {
+        for _ in 0..self.serving.len() {
+            let Some(peer) = self.serving.pop_front() else { break };
+            let Some(state) = self.peers.get_mut(&peer) else { continue };
+            if state.congested {
+                self.serving.push_back(peer);
+                continue;
+            }
+            let Some(item) = state.serve.pop_front() else { continue };
+            self.serving.push_back(peer);
+            let (kind, payload) = Message::Res(self.look_up(item)?).encode();
+            return Ok(Some(Action::Send { peer, kind, payload }));
+        }
+        Ok(None)
+    }
+
+    fn look_up(&self, item: Item) -> Result<Response, StorageError> {
+        let found = match item {
+            Item::Block(id) => self.chain.block(&id)?.map(Response::Block),
+            Item::Transfer(id) => self
+                .mempool
+                .get(&id)
+                .map(|entry| Response::Transfer(entry.transfer.signed().clone())),
+        };
+        Ok(found.unwrap_or(Response::NotFound(item)))
+    }
+}

@@ -1,0 +1,235 @@
+//! What goes into the node and what comes out of it.
+
+use crate::mempool::Dropped;
+use crate::p2p::peer::{Direction, Disconnect, PeerId};
+use crate::primitives::{Block, BlockId, CompactTarget, Height, SignedTransfer, Timestamp, TxId, Work};
+use crate::rules::{CheckedBlock, CheckedTransfer, Invalid, Law, check_block, check_transfer};
+use crate::schema::Tip;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// Local settings: none of them is a consensus number.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Name and version that peers are told; what exceeds 64 bytes is cut off.
+    pub user_agent: String,
+    /// The port on which peers can reach us, or 0.
+    pub listen_port: u16,
+    /// Peers to stay connected with.
+    pub connect: Vec<SocketAddr>,
+}
+
+/// Connects an answer with who waits for it; drawn by the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// Connects a finding with its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// Heavy work without state, for the checker.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Judge a block's seal, tx root and signatures.
+    Block(Box<Block>),
+    /// Judge a transfer's signature.
+    Transfer(Box<SignedTransfer>),
+}
+
+/// What the checker found.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    /// Of a block.
+    Block(Box<Result<CheckedBlock, Invalid>>),
+    /// Of a transfer.
+    Transfer(Box<Result<CheckedTransfer, Invalid>>),
+}
+
+/// Does a job: a pure function, to be run anywhere.
+pub fn check(job: Job, law: &Law) -> Finding {
+    match job {
+        Job::Block(block) => Finding::Block(Box::new(check_block(*block, law))),
+        Job::Transfer(transfer) => Finding::Transfer(Box::new(check_transfer(*transfer, law))),
+    }
+}
+
+/// What the node wants the shell to do, in this order.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Put a message into a peer's outgoing queue.
+    Send {
+        /// To whom.
+        peer: PeerId,
+        /// Kind of the message on the wire.
+        kind: u8,
+        /// Its payload.
+        payload: Vec<u8>,
+    },
+    /// End a connection, after what was queued before has been tried.
+    Disconnect {
+        /// Whose.
+        peer: PeerId,
+        /// Why.
+        reason: Disconnect,
+    },
+    /// Open a connection.
+    Dial(SocketAddr),
+    /// Have a job done.
+    Check {
+        /// Under which number the finding comes back.
+        id: JobId,
+        /// The job.
+        job: Job,
+    },
+    /// Answer a request.
+    Answer {
+        /// Whose.
+        ticket: Ticket,
+        /// The answer; everything it promises is durable.
+        answer: Answer,
+    },
+    /// Tell whoever listens.
+    Notify(Event),
+}
+
+/// The answer to a submission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The transfer is in the pool, and on disk.
+    Accepted(TxId),
+    /// The block is on disk, and the tip or a branch.
+    BlockAccepted(BlockId),
+    /// Not taken.
+    Refused {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        sentence: String,
+    },
+}
+
+/// A tip as it is told to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TipInfo {
+    /// The block.
+    pub id: BlockId,
+    /// Its height.
+    pub height: Height,
+    /// Work from genesis up to and with it.
+    pub chainwork: Work,
+    /// Its target in compact form.
+    pub bits: CompactTarget,
+    /// Its time.
+    pub timestamp: Timestamp,
+}
+
+impl From<&Tip> for TipInfo {
+    fn from(tip: &Tip) -> Self {
+        Self {
+            id: tip.id,
+            height: tip.height,
+            chainwork: tip.chainwork,
+            bits: tip.header.bits,
+            timestamp: tip.header.timestamp,
+        }
+    }
+}
+
+/// Something that happened. Everything it tells is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The best chain has another tip.
+    TipChanged {
+        /// The tip before.
+        from: TipInfo,
+        /// The tip now.
+        to: TipInfo,
+        /// Height of the last common block.
+        fork_height: Height,
+        /// Blocks that were left: more than none is a reorganization.
+        left_blocks: u64,
+        /// Blocks that were joined.
+        joined_blocks: u64,
+    },
+    /// A transfer entered the pool.
+    TransferAdded(TxId),
+    /// A transfer left the pool.
+    TransferDropped(Dropped),
+    /// A block was refused.
+    BlockRefused {
+        /// The block.
+        id: BlockId,
+        /// The rule that it breaks, for programs.
+        code: &'static str,
+    },
+    /// A peer has said `Hello`.
+    PeerReady {
+        /// The connection.
+        peer: PeerId,
+        /// Its address.
+        addr: SocketAddr,
+        /// Who opened it.
+        direction: Direction,
+        /// Its software: a stranger's text.
+        user_agent: String,
+    },
+    /// A connection ended.
+    PeerLost {
+        /// The connection.
+        peer: PeerId,
+        /// Its address.
+        addr: SocketAddr,
+        /// Why, if we ended it.
+        reason: Option<Disconnect>,
+    },
+    /// A stored own transfer was not taken into the pool again at start.
+    OwnTransferDropped {
+        /// The transfer.
+        id: TxId,
+        /// Why, for programs.
+        code: &'static str,
+    },
+}
+
+/// A look at the node's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The tip.
+    pub tip: TipInfo,
+    /// Height of the best header chain, with or without bodies.
+    pub best_header: Height,
+    /// Peers that have said `Hello`.
+    pub peers_ready: usize,
+    /// Transfers in the pool.
+    pub mempool_count: usize,
+    /// Their bytes on the wire.
+    pub mempool_bytes: usize,
+    /// Blocks asked for and not here yet.
+    pub blocks_in_flight: usize,
+}
+
+/// A ready peer as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// The connection.
+    pub peer: PeerId,
+    /// Its address.
+    pub addr: SocketAddr,
+    /// Who opened it.
+    pub direction: Direction,
+    /// Its software: a stranger's text.
+    pub user_agent: String,
+    /// Height of its tip when it said `Hello`.
+    pub height: Height,
+}
+
+/// A waiting transfer as the API tells it.
+#[derive(Clone, Debug)]
+pub struct MempoolEntry {
+    /// The transfer.
+    pub transfer: CheckedTransfer,
+    /// Whether it could be in the next block, as far as nonces and balance go.
+    pub pending: bool,
+}

@@ -1,0 +1,123 @@
+//! What peers say to each other (protocol §4), and the strict reading of it.
+//!
+//! Every list carries its bound in its type, so that it is checked before memory is reserved.
+
+use crate::p2p::frame::kind;
+use crate::params::peers::{HEADERS_MAX, INV_MAX, LOCATOR_MAX, USER_AGENT_BYTES_MAX};
+use crate::primitives::{
+    Block, BlockId, BoundedString, BoundedVec, DecodeError, Header, Height, SignedTransfer,
+    Timestamp, TxId, Work, decode, encode,
+};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// First on both sides, once, within five seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Version of the peer protocol.
+    pub protocol: u32,
+    /// Id of the genesis block: nodes with different ids never peer.
+    pub genesis: BlockId,
+    /// Id of the sender's tip.
+    pub best: BlockId,
+    /// Height of the sender's tip.
+    pub height: Height,
+    /// Chainwork of the sender's tip: a claim, until its headers have shown it.
+    pub chainwork: Work,
+    /// Lowest height whose body the sender can serve.
+    pub oldest_body: Height,
+    /// The sender's wall clock. Shown to operators; never a part of any verdict.
+    pub time: Timestamp,
+    /// Name and version of the sender's software: a stranger's text.
+    pub user_agent: BoundedString<USER_AGENT_BYTES_MAX>,
+    /// Port on which the sender accepts connections, or 0.
+    pub listen_port: u16,
+    /// Drawn once in a node's life: finds connections to oneself and second ones to a peer.
+    pub nonce: u64,
+}
+
+/// Asks for up to 2,000 headers of the best chain after the first id of the locator that the other
+/// side has on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetHeaders {
+    /// Newest first: ten single steps, then doubling, genesis last.
+    pub locator: BoundedVec<BlockId, LOCATOR_MAX>,
+    /// The last header wanted, or zeros for as many as fit.
+    pub stop: BlockId,
+}
+
+/// The id of something that can be announced and asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Item {
+    /// A block.
+    Block(BlockId),
+    /// A transfer.
+    Transfer(TxId),
+}
+
+/// One thing that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Response {
+    /// The block with the id that was asked for.
+    Block(Block),
+    /// The transfer with the id that was asked for.
+    Transfer(SignedTransfer),
+    /// The sender does not have it, or no longer.
+    NotFound(Item),
+}
+
+/// A message of a kind that we know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "messages are handled one at a time, never stored")]
+pub enum Message {
+    /// First on both sides.
+    Hello(Hello),
+    /// Are you there?
+    Ping(u64),
+    /// I am.
+    Pong(u64),
+    /// Asks for headers.
+    GetHeaders(GetHeaders),
+    /// Answers `GetHeaders`; fewer than 2,000 means "no more now", never "caught up".
+    Headers(Vec<Header>),
+    /// Announces.
+    Inv(Vec<Item>),
+    /// Asks for what was announced.
+    Req(Vec<Item>),
+    /// Answers one item of `Req`.
+    Res(Response),
+}
+
+type Headers = BoundedVec<Header, HEADERS_MAX>;
+type Items = BoundedVec<Item, INV_MAX>;
+
+impl Message {
+    /// The kind's byte and the payload.
+    pub fn encode(&self) -> (u8, Vec<u8>) {
+        match self {
+            Self::Hello(hello) => (kind::HELLO, encode(hello)),
+            Self::Ping(number) => (kind::PING, encode(number)),
+            Self::Pong(number) => (kind::PONG, encode(number)),
+            Self::GetHeaders(get) => (kind::GET_HEADERS, encode(get)),
+            Self::Headers(headers) => (kind::HEADERS, encode(headers)),
+            Self::Inv(items) => (kind::INV, encode(items)),
+            Self::Req(items) => (kind::REQ, encode(items)),
+            Self::Res(response) => (kind::RES, encode(response)),
+        }
+    }
+
+    /// Reads a payload strictly; `None` for a kind that this version does not know.
+    pub fn decode(kind: u8, payload: &[u8]) -> Result<Option<Self>, DecodeError> {
+        Ok(Some(match kind {
+            kind::HELLO => Self::Hello(decode(payload)?),
+            kind::PING => Self::Ping(decode(payload)?),
+            kind::PONG => Self::Pong(decode(payload)?),
+            kind::GET_HEADERS => Self::GetHeaders(decode(payload)?),
+            kind::HEADERS => Self::Headers(decode::<Headers>(payload)?.into_vec()),
+            kind::INV => Self::Inv(decode::<Items>(payload)?.into_vec()),
+            kind::REQ => Self::Req(decode::<Items>(payload)?.into_vec()),
+            kind::RES => Self::Res(decode(payload)?),
+            _ => return Ok(None),
+        }))
+    }
+}

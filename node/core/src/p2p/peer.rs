@@ -1,0 +1,197 @@
+//! What we hold of one connected peer, and how its `Hello` is judged.
+
+use crate::p2p::known::RecentSet;
+use crate::p2p::message::{Hello, Item};
+use crate::params::peers::{
+    ANNOUNCE_QUEUE_MAX, BLOCKS_OUTSTANDING_MAX, KNOWN_IDS_MAX, PROTOCOL_VERSION, SERVE_QUEUE_MAX,
+    TRANSFERS_OUTSTANDING_MAX,
+};
+use crate::primitives::{BlockId, TxId, Work};
+use alloc::collections::{BTreeSet, VecDeque};
+use core::net::SocketAddr;
+
+/// One connection, numbered by the shell; a number is never used again in a life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PeerId(pub u64);
+
+/// Who opened the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// They did.
+    Inbound,
+    /// We did.
+    Outbound,
+}
+
+/// Why a connection ends by our wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disconnect {
+    /// Its genesis is not ours.
+    ForeignGenesis,
+    /// It speaks another version of the protocol.
+    OtherVersion,
+    /// It is we.
+    Ourselves,
+    /// There is another connection to the same node.
+    Duplicate,
+    /// No place is free.
+    Full,
+    /// It did not say `Hello` in time, or something else before it.
+    NoHandshake,
+    /// It left two pings unanswered.
+    Silent,
+    /// It sent bytes that do not decode under a right checksum.
+    Undecodable,
+    /// It sent a message that the protocol does not allow there.
+    Protocol,
+    /// It sent a header, block or body that breaks a rule.
+    Invalid,
+    /// It does not read what we send.
+    Congested,
+    /// The operator asked for it.
+    Operator,
+}
+
+impl Disconnect {
+    /// The reason for programs, logs and metrics.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ForeignGenesis => "foreign_genesis",
+            Self::OtherVersion => "other_version",
+            Self::Ourselves => "ourselves",
+            Self::Duplicate => "duplicate",
+            Self::Full => "full",
+            Self::NoHandshake => "no_handshake",
+            Self::Silent => "silent",
+            Self::Undecodable => "undecodable",
+            Self::Protocol => "protocol",
+            Self::Invalid => "invalid",
+            Self::Congested => "congested",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// Whether a `Hello` can be lived with; duplicates are judged by the caller, who knows the others.
+pub fn judge_hello(hello: &Hello, genesis: &BlockId, our_nonce: u64) -> Result<(), Disconnect> {
+    if hello.genesis != *genesis {
+        return Err(Disconnect::ForeignGenesis);
+    }
+    if hello.protocol != PROTOCOL_VERSION {
+        return Err(Disconnect::OtherVersion);
+    }
+    if hello.nonce == our_nonce {
+        return Err(Disconnect::Ourselves);
+    }
+    Ok(())
+}
+
+/// State of one connection. Every collection is bounded by a constant in `params::peers`.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The address at the other end of the connection.
+    pub addr: SocketAddr,
+    /// Who opened it.
+    pub direction: Direction,
+    /// Its `Hello`; before it nothing else is read.
+    pub hello: Option<Hello>,
+    /// Most chainwork that it is believed to have: claimed in `Hello`, or shown by headers.
+    pub work: Work,
+    /// Things that it is known to have: they are not announced to it.
+    pub known: RecentSet<Item>,
+    /// Things to announce at the next flush.
+    pub announce: VecDeque<Item>,
+    /// Number of the ping that waits for its answer, and how many went unanswered in a row.
+    pub ping: Option<(u64, u8)>,
+    /// Whether a `GetHeaders` waits for its answer, and whether to ask again after it.
+    pub headers: HeadersAsked,
+    /// Blocks that it was asked for.
+    pub blocks_owed: BTreeSet<BlockId>,
+    /// Transfers that it was asked for.
+    pub transfers_owed: BTreeSet<TxId>,
+    /// Blocks that it said it does not have, or did not send in time.
+    pub lacks: RecentSet<BlockId>,
+    /// Ids that it asked us for and that were not sent yet.
+    pub serve: VecDeque<Item>,
+    /// Its outgoing queue holds so much that nothing more is read from disk for it.
+    pub congested: bool,
+}
+
+/// State of the one header request that a peer can have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeadersAsked {
+    /// Nothing was asked.
+    #[default]
+    Idle,
+    /// An answer is awaited.
+    Waiting,
+    /// An answer is awaited, and something was announced meanwhile.
+    AskAgain,
+}
+
+impl Peer {
+    /// A connection that was just opened.
+    pub fn new(addr: SocketAddr, direction: Direction) -> Self {
+        Self {
+            addr,
+            direction,
+            hello: None,
+            work: Work::ZERO,
+            known: RecentSet::new(KNOWN_IDS_MAX),
+            announce: VecDeque::new(),
+            ping: None,
+            headers: HeadersAsked::Idle,
+            blocks_owed: BTreeSet::new(),
+            transfers_owed: BTreeSet::new(),
+            lacks: RecentSet::new(KNOWN_IDS_MAX),
+            serve: VecDeque::new(),
+            congested: false,
+        }
+    }
+
+    /// Whether both sides have said `Hello`.
+    pub const fn is_ready(&self) -> bool {
+        self.hello.is_some()
+    }
+
+    /// Whether it may be asked for one more block.
+    pub fn has_room_for_block(&self) -> bool {
+        self.blocks_owed.len() < BLOCKS_OUTSTANDING_MAX
+    }
+
+    /// Whether it may be asked for one more transfer.
+    pub fn has_room_for_transfer(&self) -> bool {
+        self.transfers_owed.len() < TRANSFERS_OUTSTANDING_MAX
+    }
+
+    /// Queues an announcement unless the peer knows the thing; false if there is nothing to do.
+    pub fn queue_announcement(&mut self, item: Item) -> bool {
+        if !self.is_ready() || !self.known.insert(item) {
+            return false;
+        }
+        if self.announce.len() >= ANNOUNCE_QUEUE_MAX {
+            self.announce.pop_front();
+        }
+        self.announce.push_back(item);
+        true
+    }
+
+    /// Queues what it asked for; what exceeds the bound is dropped, and it can ask again.
+    pub fn queue_service(&mut self, items: impl IntoIterator<Item = Item>) {
+        let room = SERVE_QUEUE_MAX.saturating_sub(self.serve.len());
+        self.serve.extend(items.into_iter().take(room));
+    }
+
+    /// Checks the caps of this peer's collections.
+    ///
+    /// # Panics
+    /// When one is exceeded: a bug of ours.
+    pub fn check_invariants(&self) {
+        assert!(self.known.len() <= KNOWN_IDS_MAX);
+        assert!(self.lacks.len() <= KNOWN_IDS_MAX);
+        assert!(self.announce.len() <= ANNOUNCE_QUEUE_MAX);
+        assert!(self.serve.len() <= SERVE_QUEUE_MAX);
+        assert!(self.blocks_owed.len() <= BLOCKS_OUTSTANDING_MAX);
+        assert!(self.transfers_owed.len() <= TRANSFERS_OUTSTANDING_MAX);
+    }
+}

@@ -1,0 +1,107 @@
+//! Every bound on what a peer may send or make us hold, with its worst-case memory.
+//!
+//! Numbers only. A bound that is not here does not exist; a bound is checked before memory is
+//! reserved (protocol §1, §4).
+
+use crate::params::BLOCK_BYTES_MAX;
+use crate::primitives::Millis;
+
+/// The version of the peer protocol that this node speaks; another version is refused without
+/// blame.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Ids in one `GetHeaders` locator: ten single steps, then doubling, reach past 2^32 blocks in 43.
+pub const LOCATOR_MAX: usize = 64;
+
+/// Headers in one `Headers` message: 320 kB, the largest message beside a block.
+pub const HEADERS_MAX: usize = 2_000;
+
+/// Ids in one `Inv` message: 33 kB.
+pub const INV_MAX: usize = 1_000;
+
+/// Transfers asked for in one `Req` message.
+pub const REQ_TRANSFERS_MAX: usize = 128;
+
+/// Blocks asked for in one `Req` message.
+pub const REQ_BLOCKS_MAX: usize = 16;
+
+/// Blocks that one peer may owe us at a time: 16 MiB in the worst case.
+pub const BLOCKS_OUTSTANDING_MAX: usize = 16;
+
+/// Transfers that one peer may owe us at a time.
+pub const TRANSFERS_OUTSTANDING_MAX: usize = 256;
+
+/// Bytes of the user agent in `Hello`.
+pub const USER_AGENT_BYTES_MAX: usize = 64;
+
+/// Ids that we remember a peer to know: 4,096 × about 100 B = 400 kB a peer.
+pub const KNOWN_IDS_MAX: usize = 4_096;
+
+/// Ids waiting to be announced to one peer; the oldest are forgotten first (the peer can still
+/// ask): 400 kB a peer.
+pub const ANNOUNCE_QUEUE_MAX: usize = 4_096;
+
+/// Ids of requests from one peer that wait for room in its outgoing queue: 40 kB a peer.
+pub const SERVE_QUEUE_MAX: usize = 1_024;
+
+/// Refused transfers that are remembered, by the hash of the whole signed transfer: 4 MB.
+pub const REFUSED_TRANSFERS_MAX: usize = 32_768;
+
+/// Transfers announced to us that we do not hold yet, over all peers: 4 MB.
+pub const WANTED_TRANSFERS_MAX: usize = 16_384;
+
+/// Peers that are remembered as announcers of one wanted transfer.
+pub const ANNOUNCERS_MAX: usize = 8;
+
+/// Blocks of which bodies are asked for ahead of the last one whose ancestors are all here.
+pub const BODY_WINDOW: usize = 1_024;
+
+/// Blocks and transfers at the checker at once: 64 MiB of blocks in the worst case; when full,
+/// nothing more is asked of peers.
+pub const CHECKS_MAX: usize = 64;
+
+/// Connections that others opened: with a full outgoing queue each 160 MB in the worst case.
+pub const INBOUND_MAX: usize = 64;
+
+/// A payload of a kind that we do not know is skipped up to this size.
+pub const UNKNOWN_PAYLOAD_MAX: usize = 64 * 1024;
+
+/// The most bytes of a `Res` payload: a block and the tag before it.
+pub const RES_PAYLOAD_MAX: usize = BLOCK_BYTES_MAX as usize + 16;
+
+/// Bytes waiting for one peer to read them; beyond it the peer is disconnected. Twice the largest
+/// message and a margin, so that one block never disconnects anybody.
+pub const OUTBOX_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// We read the next body from disk for a peer only while its outgoing queue is below this.
+pub const OUTBOX_SERVE_BYTES: usize = 2 * 1024 * 1024;
+
+/// Both sides say `Hello` within this time of connecting.
+pub const HANDSHAKE_TIMEOUT: Millis = Millis::from_secs(5);
+
+/// Pause between two pings; two unanswered ones end the connection.
+pub const PING_INTERVAL: Millis = Millis::from_secs(30);
+
+/// A peer that was asked for headers has this long to answer.
+pub const HEADERS_TIMEOUT: Millis = Millis::from_secs(15);
+
+/// A peer that was asked for a block has this long before another is asked.
+pub const BLOCK_TIMEOUT: Millis = Millis::from_secs(10);
+
+/// A peer that was asked for a transfer has this long before another is asked.
+pub const TRANSFER_TIMEOUT: Millis = Millis::from_secs(5);
+
+/// Transfers wait for at most this long before they are announced together.
+pub const ANNOUNCE_DELAY_MAX: Millis = Millis::new(500);
+
+/// First pause before a peer that could not be reached is dialled again; doubled each time.
+pub const REDIAL_FIRST: Millis = Millis::from_secs(1);
+
+/// Longest pause before a named peer is dialled again.
+pub const REDIAL_MAX: Millis = Millis::from_secs(30);
+
+const _: () = assert!(REQ_BLOCKS_MAX <= BLOCKS_OUTSTANDING_MAX);
+const _: () = assert!(REQ_TRANSFERS_MAX <= TRANSFERS_OUTSTANDING_MAX);
+const _: () = assert!(BLOCKS_OUTSTANDING_MAX <= CHECKS_MAX);
+const _: () = assert!(RES_PAYLOAD_MAX < OUTBOX_SERVE_BYTES);
+const _: () = assert!(OUTBOX_SERVE_BYTES + RES_PAYLOAD_MAX < OUTBOX_BYTES_MAX);

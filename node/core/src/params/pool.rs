@@ -1,0 +1,33 @@
+//! Limits of the mempool: policy, never validity (protocol §6).
+
+use crate::primitives::Millis;
+
+/// Transfers in the pool: with the indexes about 50 MB.
+pub const POOL_COUNT_MAX: usize = 50_000;
+
+/// Bytes of transfers in the pool, as they are on the wire.
+pub const POOL_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Transfers of one sender, pending and queued: what one key can make everybody hold.
+pub const POOL_SENDER_MAX: usize = 64;
+
+/// How far a queued transfer's nonce may lie above the account's.
+pub const POOL_NONCE_GAP_MAX: u64 = 64;
+
+/// After this long in the pool a transfer is forgotten.
+pub const POOL_EXPIRY: Millis = Millis::from_secs(3 * 60 * 60);
+
+/// A replacement pays at least this much more fee rate than what it replaces, in percent.
+pub const POOL_REPLACEMENT_PERCENT: u64 = 110;
+
+/// The floor fee rate halves in this time once nothing is evicted any more.
+pub const POOL_FLOOR_HALF_LIFE: Millis = Millis::from_secs(10 * 60);
+
+/// Of a reorganization, transfers of this many newest left blocks come back.
+pub const POOL_RETURN_BLOCKS_MAX: u64 = 100;
+
+/// Own transfers that have left the pool are deleted from disk together, this long after the first
+/// of them.
+pub const OWN_TIDY_INTERVAL: Millis = Millis::from_secs(30);
+
+const _: () = assert!(POOL_NONCE_GAP_MAX as usize <= POOL_SENDER_MAX);
