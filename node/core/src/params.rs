@@ -1,1 +1,71 @@
-//! wip
+//! Floor 2, numbers: every consensus constant and every limit towards peers, each with its reason and
+//! the memory that it allows in the worst case; and the rules of a network, which its genesis fixes.
+//!
+//! A number that differs between networks is in [`Rules`]; a number that is the same everywhere is a
+//! constant here. What the operator may choose is in neither.
+
+pub mod genesis;
+pub mod networks;
+
+pub use genesis::{Allocation, Genesis, GenesisError, Law, Retarget, Rules};
+
+pub use crate::primitives::limits::{
+    BLOCK_BYTES_MAX, BLOCK_TRANSFERS_MAX, DOMAIN_BYTES_MAX, HEADER_BYTES, LIST_RESERVE_BYTES_MAX,
+    MEMO_BYTES_MAX, SIGNED_TRANSFER_BYTES_MAX, SIGNED_TRANSFER_BYTES_MIN,
+};
+
+/// The only header version today (protocol §3).
+pub const HEADER_VERSION: u32 = 1;
+
+/// Version of the rules that judged a block invalid. Raised when a release judges differently, so
+/// that marks of the old judgement are not believed.
+pub const RULES_VERSION: u32 = 1;
+
+/// Heights end here (protocol §3): 2,700 years of 20 seconds, and what makes the supply bounded.
+pub const HEIGHT_END: u64 = 1 << 32;
+
+/// Ancestors whose timestamps make the median time past. Odd and small, as in Bitcoin: six liars in
+/// a row are needed to move it.
+pub const MEDIAN_TIME_BLOCKS: usize = 11;
+
+/// All money ever stays below this (a genesis that breaks it is refused), so that no sum of balances
+/// can overflow, even a signed one.
+pub const SUPPLY_END: u64 = 1 << 63;
+
+/// Longest network name. It appears in log lines and directory names.
+pub const NETWORK_NAME_BYTES_MAX: usize = 32;
+
+/// Longest genesis file that is read. 8 MiB hold about 100,000 allocations; they take 3 MB decoded.
+pub const GENESIS_BYTES_MAX: usize = 8 << 20;
+
+/// Deepest branch that is adopted without the operator (protocol §3): two days of 20 seconds. Long
+/// enough to repair a partition over a weekend's Saturday, short enough to bound the undo that is
+/// kept.
+pub const REORG_DEPTH_MAX: u64 = 8_640;
+
+/// Blocks below the reorg window whose undo is still kept, so that the operator can step back.
+pub const UNDO_MARGIN_BLOCKS: u64 = 144;
+
+/// Blocks that one transaction of a reorganization moves at most (protocol §3): bounds the batch to
+/// about 100 MiB of bodies, which are read, and the accounts that they touch, which are written.
+pub const REORG_STEP_BLOCKS: u64 = 100;
+
+/// Headers in one message: 320,000 bytes.
+pub const HEADERS_MAX: usize = 2_000;
+
+/// Ids in a locator: 2,048 bytes; enough for 10 single steps and 54 doublings.
+pub const LOCATOR_MAX: usize = 64;
+
+/// Ids in one inventory message: 33,000 bytes.
+pub const INV_MAX: usize = 1_000;
+
+const _: () = assert!(
+    MEDIAN_TIME_BLOCKS % 2 == 1,
+    "a median of an odd number is one of them"
+);
+const _: () = assert!(REORG_STEP_BLOCKS <= REORG_DEPTH_MAX);
+const _: () = assert!(
+    LOCATOR_MAX >= 10 + 32 + 1,
+    "heights below 2^32 need 32 doublings"
+);
+const _: () = assert!(HEADERS_MAX * HEADER_BYTES <= BLOCK_BYTES_MAX);

@@ -12,6 +12,7 @@ pub mod crypto;
 pub mod domain;
 pub mod hash;
 pub mod header;
+pub(crate) mod json;
 pub mod limits;
 pub mod lthash;
 pub mod merkle;
@@ -32,5 +33,6 @@ pub use header::Header;
 pub use lthash::LtHash;
 pub use transfer::{Memo, Payment, SignedTransfer, Transfer};
 pub use units::{AccountNonce, Amount, Height, Instant, Millis, Now, Timestamp};
+pub use wire::{WireError, WireTransfer};
 
 pub use work::{BadCompactTarget, CompactTarget, Target, Work};
