@@ -32,6 +32,10 @@ pub const MEDIAN_TIME_BLOCKS: usize = 11;
 /// can overflow, even a signed one.
 pub const SUPPLY_END: u64 = 1 << 63;
 
+/// Longest duration in a network's rules, 366 days: keeps the products of retargeting (duration, any
+/// height, 16 bits of fraction) far within 128 bits.
+pub const DURATION_MS_MAX: u64 = 366 * 24 * 3_600 * 1_000;
+
 /// Longest network name. It appears in log lines and directory names.
 pub const NETWORK_NAME_BYTES_MAX: usize = 32;
 
@@ -62,6 +66,10 @@ pub const INV_MAX: usize = 1_000;
 const _: () = assert!(
     MEDIAN_TIME_BLOCKS % 2 == 1,
     "a median of an odd number is one of them"
+);
+const _: () = assert!(
+    DURATION_MS_MAX < 1 << 35,
+    "2^35 × 2^64 × 2^16 stays within i128"
 );
 const _: () = assert!(REORG_STEP_BLOCKS <= REORG_DEPTH_MAX);
 const _: () = assert!(

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BLOCK_BYTES_MAX, GENESIS_BYTES_MAX, HEADER_BYTES, HEADER_VERSION, HEIGHT_END,
+    BLOCK_BYTES_MAX, DURATION_MS_MAX, GENESIS_BYTES_MAX, HEADER_BYTES, HEADER_VERSION, HEIGHT_END,
     NETWORK_NAME_BYTES_MAX, SIGNED_TRANSFER_BYTES_MAX, SUPPLY_END,
 };
 use crate::primitives::codec::encode;
@@ -117,9 +117,12 @@ pub enum GenesisError {
     /// The first target is no canonical target within the limit.
     #[error("bits is not a canonical compact target at most as easy as rules.target_limit")]
     Bits,
-    /// A duration that must not be zero is.
-    #[error("rules.block_time_ms and rules.half_life_ms must not be zero")]
-    ZeroDuration,
+    /// A duration is zero, or too long for the arithmetic of retargeting.
+    #[error(
+        "rules.block_time_ms and rules.half_life_ms must be 1 to {DURATION_MS_MAX}, \
+         rules.future_limit_ms at most that"
+    )]
+    Duration,
     /// Blocks too large for everybody, or too small for one transfer.
     #[error(
         "rules.block_bytes_max must be at most {BLOCK_BYTES_MAX} and hold one transfer of any size"
@@ -299,8 +302,14 @@ impl Rules {
         if canonical(bits).is_none_or(|target| target > limit) {
             return Err(GenesisError::Bits);
         }
-        if self.block_time == Millis::ZERO || self.half_life == Millis::ZERO {
-            return Err(GenesisError::ZeroDuration);
+        let spans = [self.block_time, self.half_life];
+        let longest = Millis::new(DURATION_MS_MAX);
+        if spans
+            .iter()
+            .any(|span| *span == Millis::ZERO || *span > longest)
+            || self.future_limit > longest
+        {
+            return Err(GenesisError::Duration);
         }
         let bytes = self.block_bytes_max as usize;
         if !(BLOCK_BYTES_LEAST..=BLOCK_BYTES_MAX).contains(&bytes) {
