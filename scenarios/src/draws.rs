@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
+use archivas_core::primitives::crypto::sha3_256;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use sha3::{Digest, Sha3_256};
 
 /// All draws of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,15 +31,16 @@ impl Draws {
     /// `site` names the place in the code (`"player.block"`); `subject` is what the decision is
     /// about, in bytes that mean the same in every run: a name, a frame's hash, an operation.
     pub fn draw(&self, site: &str, subject: &[u8], n: u64) -> Draw {
-        let mut hash = Sha3_256::new();
-        hash.update(b"archivas draw 1");
-        hash.update(self.seed.to_le_bytes());
-        hash.update(length(site.as_bytes()));
-        hash.update(site.as_bytes());
-        hash.update(length(subject));
-        hash.update(subject);
-        hash.update(n.to_le_bytes());
-        Draw(ChaCha8Rng::from_seed(hash.finalize().into()))
+        let key = sha3_256(&[
+            b"archivas draw 1",
+            &self.seed.to_le_bytes(),
+            &length(site.as_bytes()),
+            site.as_bytes(),
+            &length(subject),
+            subject,
+            &n.to_le_bytes(),
+        ]);
+        Draw(ChaCha8Rng::from_seed(key))
     }
 }
 

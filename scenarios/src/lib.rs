@@ -3,4 +3,5 @@
 //! processes. The simulated world lives in `archivas-sim`, which implements `World` too.
 
 pub mod draws;
+pub mod plan;
 pub mod world;

@@ -1,0 +1,381 @@
+//! A plan as it is written: TOML by hand, JSON by machine, one set of keys. Every key is known or
+//! refused; names are still names. `resolve.rs` turns a `Document` into a `Plan`.
+
+use std::fmt;
+
+use archivas_core::primitives::Millis;
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::world::WorldKind;
+
+/// The only version of the format that this program reads.
+pub const VERSION: u64 = 1;
+
+/// A whole plan document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The version of the format: 1.
+    pub version: u64,
+    /// The scenario's name.
+    pub name: String,
+    /// Other names by which it is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// What the story is, in a sentence or two.
+    pub about: String,
+    /// The worlds that can play it.
+    #[serde(default = "every_world")]
+    pub worlds: Vec<WorldKind>,
+    /// How long blocks are mined and events may happen; the settling comes after it.
+    pub duration_s: Seconds,
+    /// The parameters of the network's genesis.
+    #[serde(default)]
+    pub network: NetworkDoc,
+    /// The nodes.
+    pub nodes: Vec<NodeDoc>,
+    /// Who is linked to whom.
+    #[serde(default)]
+    pub links: LinksDoc,
+    /// What happens, in any order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventDoc>,
+    /// What must hold, and by when.
+    pub expect: ExpectDoc,
+    /// Faults that must fire for the run to prove anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub must_fire: Vec<MustFireDoc>,
+    /// How real processes play it.
+    #[serde(default)]
+    pub processes: ProcessesDoc,
+}
+
+/// `[network]`: the genesis of a simulation network, whose seals take few hashes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkDoc {
+    /// Time between blocks that the retarget aims at.
+    pub block_time_s: Seconds,
+    /// ASERT's half-life: this far behind schedule, the target doubles.
+    pub half_life_s: Seconds,
+    /// How targets follow the hash rate.
+    pub retarget: RetargetDoc,
+    /// Hashes that the first block takes on the average, 2 to 512; left out: what the nodes make
+    /// together in one block time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_hashes: Option<u64>,
+    /// How many test keys have funds at genesis.
+    pub funded_keys: usize,
+    /// Base units on each of them.
+    pub funds: u64,
+}
+
+impl Default for NetworkDoc {
+    fn default() -> Self {
+        Self {
+            block_time_s: Seconds::whole(20),
+            half_life_s: Seconds::whole(600),
+            retarget: RetargetDoc::Asert,
+            start_hashes: None,
+            funded_keys: 3,
+            funds: 1_000_000_000_000,
+        }
+    }
+}
+
+/// How targets follow the hash rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetargetDoc {
+    /// The absolute schedule of the protocol.
+    Asert,
+    /// The genesis target for ever.
+    Fixed,
+}
+
+/// One entry of `[[nodes]]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeDoc {
+    /// Its name: letters, digits, `-`.
+    pub name: String,
+    /// Hashes per second of plan time; 0 = it never mines by itself.
+    #[serde(default)]
+    pub hash_power: f64,
+    /// Whether it is up from the beginning; if not, a `start` event brings it up.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub starts: bool,
+}
+
+/// `[links]`: a shape over all nodes, or the pairs one by one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinksDoc {
+    /// The shape; left out together with `pairs`: a mesh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<ShapeDoc>,
+    /// Pairs of node names: the first dials the second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<Vec<[String; 2]>>,
+    /// The least and the greatest latency of a segment in one direction (simulator only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<[u64; 2]>,
+}
+
+/// A shape of links over the nodes in the order of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShapeDoc {
+    /// Everyone with everyone.
+    Mesh,
+    /// Each with the next.
+    Line,
+    /// Each with the next, and the last with the first.
+    Ring,
+    /// Everyone with the first.
+    Star,
+}
+
+/// One entry of `[[events]]`. Which keys are wanted depends on `act`; others are refused.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventDoc {
+    /// When, since the run began.
+    pub at_s: Seconds,
+    /// What.
+    pub act: ActDoc,
+    /// The subject of the event's draws; left out: made from its content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Only in these worlds; left out: in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worlds: Option<Vec<WorldKind>>,
+    /// The node that it happens to, or through which a transfer enters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Groups of nodes between which every link is meant; nodes that none names are one group more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<Vec<String>>>,
+    /// The links meant, one by one, each by the names of its two nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Vec<[String; 2]>>,
+    /// How many blocks or transfers; left out: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// The number of the funded key that pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<usize>,
+    /// The number of the funded key that is paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<usize>,
+    /// Base units paid by each transfer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<u64>,
+    /// Base units of fee of each transfer; left out: 1,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<u64>,
+    /// The memo of each transfer; left out: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memo: Option<String>,
+}
+
+/// What an event does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActDoc {
+    /// Starts a node that is down.
+    #[default]
+    Start,
+    /// Asks a node to stop.
+    Stop,
+    /// SIGKILL.
+    Kill,
+    /// Power failure: unsynced writes are at risk.
+    PowerLoss,
+    /// Cuts links, by `groups` or `links`.
+    Cut,
+    /// Heals links, by `groups` or `links`, or all that are cut.
+    Heal,
+    /// Makes a node mine `count` blocks at once.
+    Mine,
+    /// Sends `count` transfers to a node's API, one after the other.
+    Transfer,
+}
+
+impl ActDoc {
+    /// The word of the plan format.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Kill => "kill",
+            Self::PowerLoss => "power_loss",
+            Self::Cut => "cut",
+            Self::Heal => "heal",
+            Self::Mine => "mine",
+            Self::Transfer => "transfer",
+        }
+    }
+}
+
+/// `[expect]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectDoc {
+    /// Within this time after the last event, and again after the end, all nodes share one tip.
+    pub agree_within_s: Seconds,
+    /// The height that the chain must have reached at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_height: Option<u64>,
+    /// Reorganizations without which the story has not been told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reorgs: Option<ReorgsDoc>,
+    /// Nodes that must come back at least once, and with the tip that they had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keeps_tip: Vec<String>,
+    /// Every transfer is in every node's mempool, or confirmed, within this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relayed_within_s: Option<Seconds>,
+    /// Every transfer is confirmed on every node within this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_within_s: Option<Seconds>,
+}
+
+/// Reorganizations without which the story has not been told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReorgsDoc {
+    /// How many, over all the nodes named.
+    pub at_least: u64,
+    /// On which nodes; left out: on any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+}
+
+/// One entry of `must_fire`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MustFireDoc {
+    /// The fault's name.
+    pub fault: String,
+    /// How often it must fire at least.
+    pub at_least: u64,
+    /// Only in these worlds; left out: in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worlds: Option<Vec<WorldKind>>,
+}
+
+/// `[processes]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProcessesDoc {
+    /// Seconds of plan time in one real second; block time and half-life shrink with it.
+    pub speedup: u32,
+}
+
+impl Default for ProcessesDoc {
+    fn default() -> Self {
+        Self { speedup: 20 }
+    }
+}
+
+/// A time in seconds with at most three decimals, kept as milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(Millis);
+
+impl Seconds {
+    /// A whole number of seconds.
+    pub const fn whole(seconds: u64) -> Self {
+        Self(Millis::new(seconds * 1_000))
+    }
+
+    /// The same in milliseconds.
+    pub const fn millis(self) -> Millis {
+        self.0
+    }
+}
+
+impl From<Millis> for Seconds {
+    fn from(millis: Millis) -> Self {
+        Self(millis)
+    }
+}
+
+/// The longest time that a plan may name: a hundred years, so that no sum of times overflows.
+const SECONDS_MAX: u64 = 100 * 366 * 86_400;
+
+impl Serialize for Seconds {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "bounded by SECONDS_MAX, far below 2^53 ms"
+    )]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let millis = self.0.get();
+        if millis.is_multiple_of(1_000) {
+            serializer.serialize_u64(millis / 1_000)
+        } else {
+            serializer.serialize_f64(millis as f64 / 1_000.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecondsVisitor)
+    }
+}
+
+struct SecondsVisitor;
+
+impl Visitor<'_> for SecondsVisitor {
+    type Value = Seconds;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of seconds from 0 to a hundred years")
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Seconds, E> {
+        if value > SECONDS_MAX {
+            return Err(E::invalid_value(de::Unexpected::Unsigned(value), &self));
+        }
+        Ok(Seconds::whole(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Seconds, E> {
+        match u64::try_from(value) {
+            Ok(value) => self.visit_u64(value),
+            Err(_) => Err(E::invalid_value(de::Unexpected::Signed(value), &self)),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "SECONDS_MAX is far below 2^53")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked above"
+    )]
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Seconds, E> {
+        if !(0.0..=SECONDS_MAX as f64).contains(&value) {
+            return Err(E::invalid_value(de::Unexpected::Float(value), &self));
+        }
+        let millis = libm::round(value * 1_000.0) as u64;
+        Ok(Seconds(Millis::new(millis)))
+    }
+}
+
+fn every_world() -> Vec<WorldKind> {
+    vec![WorldKind::Sim, WorldKind::Processes]
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the shape that serde asks for"
+)]
+const fn is_yes(value: &bool) -> bool {
+    *value
+}
