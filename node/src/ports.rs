@@ -10,9 +10,7 @@ use std::sync::Arc;
 
 use archivas_core::chain::{NoTemplate, Template};
 use archivas_core::node::{Answer, Finding, Job, JobId, MempoolEntry, PeerInfo, Status};
-use archivas_core::primitives::{
-    Address, Block, BlockId, CompactTarget, Height, Millis, Now, SignedTransfer, Timestamp, Work,
-};
+use archivas_core::primitives::{Address, Block, Millis, Now, SignedTransfer};
 use archivas_core::rules::Law;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
@@ -97,21 +95,6 @@ pub struct BuildInfo {
     pub agent: String,
 }
 
-/// The tip as watchers see it; published only after it was committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TipInfo {
-    /// The tip's block.
-    pub id: BlockId,
-    /// Its height.
-    pub height: Height,
-    /// Work of the chain from genesis up to it.
-    pub chainwork: Work,
-    /// Its target, compact.
-    pub bits: CompactTarget,
-    /// Its header's time.
-    pub timestamp: Timestamp,
-}
-
 /// A request to the node's loop; each carries the place for its answer. A dropped answer place is
 /// no error: whoever asked has gone.
 #[derive(Debug)]
@@ -122,10 +105,10 @@ pub enum Command {
     Template(Address, oneshot::Sender<Result<Template, NoTemplate>>),
     /// A sealed block of our own miner.
     SubmitBlock(Block, oneshot::Sender<Answer>),
-    /// The mempool, best fee rate first.
+    /// The mempool, in the order in which its transfers came.
     Mempool(oneshot::Sender<Vec<MempoolEntry>>),
     /// Counters of the node.
     Status(oneshot::Sender<Status>),
-    /// Peers, by id.
+    /// Peers that have said `Hello`, by number.
     Peers(oneshot::Sender<Vec<PeerInfo>>),
 }

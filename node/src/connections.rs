@@ -1,0 +1,304 @@
+//! Frames over byte streams: who connects to us, whom we dial, and one reader and one writer task a
+//! peer. Waits for bytes only; what they mean is the node's business. The same in both worlds.
+//!
+//! Memory a peer can make us hold: one payload in its reader, what waits in its outbox
+//! (`OUTBOX_BYTES_MAX`), and its share of the driver's queue (`NET_EVENTS_MAX` frames for all).
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use archivas_core::p2p::frame::{FRAME_HEADER_BYTES, FrameHeader};
+use archivas_core::p2p::peer::PeerId;
+use archivas_core::params::peers::{OUTBOX_BYTES_MAX, OUTBOX_SERVE_BYTES};
+use archivas_core::primitives::Millis;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::ports::{Clock, Host, Listener, Network, Spawner};
+
+/// Events on their way to the driver: frames of at most about 1 MiB, so 32 MiB in the worst case.
+pub const NET_EVENTS_MAX: usize = 32;
+/// Frames waiting for one peer to read them, beside the bound on their bytes.
+pub const OUTBOX_FRAMES_MAX: usize = 4_096;
+/// An address that has not answered a dial by then is not there.
+pub const DIAL_TIMEOUT: Millis = Millis::from_secs(10);
+/// Once its first byte is here, the rest of a frame has this long: 1 MiB at 35 kB/s.
+pub const FRAME_TIMEOUT: Millis = Millis::from_secs(30);
+/// A peer that takes this long to accept one frame is too slow to be served.
+pub const WRITE_TIMEOUT: Millis = Millis::from_secs(30);
+/// At the end of a connection, what is queued has this long, and then the stream's own flushing.
+const GOODBYE_TIMEOUT: Millis = Millis::from_secs(2);
+/// After a failed accept (too many open files, say) the listener rests.
+const ACCEPT_PAUSE: Millis = Millis::new(100);
+/// Payload memory is reserved in steps of at most this, as bytes arrive.
+const RESERVE_STEP: usize = 64 * 1024;
+
+/// What the network tells the driver.
+#[derive(Debug)]
+pub enum NetEvent<S> {
+    /// Somebody connected to us.
+    Accepted(S, SocketAddr),
+    /// A dial succeeded.
+    Dialled(S, SocketAddr),
+    /// A dial failed or timed out.
+    DialFailed(SocketAddr),
+    /// One whole frame of the right network, within its bound, with a right checksum.
+    Frame {
+        /// Who sent it.
+        peer: PeerId,
+        /// Its kind, known or not.
+        kind: u8,
+        /// Its payload, undecoded.
+        payload: Vec<u8>,
+    },
+    /// A peer has read so much that its outbox is below `OUTBOX_SERVE_BYTES` again.
+    Drained(PeerId),
+    /// The connection is gone, for whatever reason.
+    Closed(PeerId),
+}
+
+/// The sending half of the driver's network queue.
+pub type NetSender<H> = mpsc::Sender<NetEvent<<<H as Host>::Network as Network>::Stream>>;
+
+/// The queue of frames that one peer has not read yet, bounded by count and by bytes. Dropping it
+/// closes the connection once what is queued was written, or could not be in time.
+#[derive(Debug)]
+pub struct Outbox {
+    frames: mpsc::Sender<Vec<u8>>,
+    bytes: Arc<AtomicUsize>,
+    closing: Closing,
+}
+
+/// How a connection is told to close.
+#[derive(Clone, Debug, Default)]
+struct Closing {
+    /// After what is queued.
+    soon: CancellationToken,
+    /// At once.
+    now: CancellationToken,
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.closing.soon.cancel();
+    }
+}
+
+/// The peer reads too slowly for what it asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow;
+
+impl Outbox {
+    /// Queues one whole frame; never waits.
+    ///
+    /// # Errors
+    /// `Overflow` when the queue is full or the connection is gone.
+    pub fn send(&self, frame: Vec<u8>) -> Result<(), Overflow> {
+        let length = frame.len();
+        if self.bytes.load(Ordering::Relaxed) + length > OUTBOX_BYTES_MAX {
+            return Err(Overflow);
+        }
+        self.bytes.fetch_add(length, Ordering::Relaxed);
+        self.frames.try_send(frame).map_err(|_| Overflow)
+    }
+
+    /// Whether so much waits that nothing more should be read from disk for this peer.
+    pub fn is_congested(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) >= OUTBOX_SERVE_BYTES
+    }
+
+    /// Closes the connection now and gives up what is queued.
+    pub fn abort(self) {
+        self.closing.now.cancel();
+    }
+}
+
+/// Accepts connections until the driver is gone.
+pub async fn accept<H: Host>(
+    host: H,
+    mut listener: <H::Network as Network>::Listener,
+    events: NetSender<H>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                if events.send(NetEvent::Accepted(stream, from)).await.is_err() {
+                    return;
+                }
+            }
+            Err(_) => host.clock().sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+/// Dials once, bounded by `DIAL_TIMEOUT`.
+pub async fn dial<H: Host>(host: H, address: SocketAddr, events: NetSender<H>) {
+    let dialled = tokio::select! {
+        biased;
+        dialled = host.network().dial(address) => dialled.ok(),
+        () = host.clock().sleep(DIAL_TIMEOUT) => None,
+    };
+    let event = match dialled {
+        Some(stream) => NetEvent::Dialled(stream, address),
+        None => NetEvent::DialFailed(address),
+    };
+    // A closed queue: the node stopped meanwhile.
+    let _ = events.send(event).await;
+}
+
+/// Starts the reader and the writer of one peer.
+pub fn adopt<H: Host>(
+    host: &H,
+    peer: PeerId,
+    magic: [u8; 4],
+    stream: <H::Network as Network>::Stream,
+    events: &NetSender<H>,
+) -> Outbox {
+    let (read, write) = tokio::io::split(stream);
+    let (frames, queue) = mpsc::channel(OUTBOX_FRAMES_MAX);
+    let bytes = Arc::new(AtomicUsize::new(0));
+    let closing = Closing::default();
+    let reading = Reading { peer, magic, events: events.clone(), close: closing.now.clone() };
+    host.spawner().spawn(reader(host.clone(), reading, read));
+    let writing = Writing { peer, queue, bytes: Arc::clone(&bytes) };
+    host.spawner().spawn(writer(host.clone(), writing, write, events.clone(), closing.clone()));
+    Outbox { frames, bytes, closing }
+}
+
+/// What a reader needs beside its stream.
+struct Reading<S> {
+    peer: PeerId,
+    magic: [u8; 4],
+    events: mpsc::Sender<NetEvent<S>>,
+    close: CancellationToken,
+}
+
+/// Reads frames until the stream ends, breaks a rule of framing, or is closed from our side; then
+/// says so.
+async fn reader<H: Host>(
+    host: H,
+    reading: Reading<<H::Network as Network>::Stream>,
+    mut stream: impl AsyncRead + Unpin,
+) {
+    let Reading { peer, magic, events, close } = reading;
+    loop {
+        let frame = tokio::select! {
+            biased;
+            () = close.cancelled() => break,
+            frame = read_frame(host.clock(), &mut stream, magic) => frame,
+        };
+        // Why it ended is of no use: the line may have done it, and nobody is blamed.
+        let Ok((kind, payload)) = frame else { break };
+        if events.send(NetEvent::Frame { peer, kind, payload }).await.is_err() {
+            break;
+        }
+    }
+    close.cancel();
+    // A closed queue: the node stopped meanwhile.
+    let _ = events.send(NetEvent::Closed(peer)).await;
+}
+
+/// The next whole frame: its kind and payload. An idle stream may wait for ever (the node pings), a
+/// begun frame may not.
+async fn read_frame(
+    clock: &impl Clock,
+    stream: &mut (impl AsyncRead + Unpin),
+    magic: [u8; 4],
+) -> io::Result<(u8, Vec<u8>)> {
+    let mut bytes = [0; FRAME_HEADER_BYTES];
+    let begun = stream.read(&mut bytes).await?;
+    if begun == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    tokio::select! {
+        biased;
+        frame = finish_frame(bytes, begun, stream, magic) => frame,
+        () = clock.sleep(FRAME_TIMEOUT) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// The rest of a frame whose first `begun` bytes are here.
+async fn finish_frame(
+    mut bytes: [u8; FRAME_HEADER_BYTES],
+    begun: usize,
+    stream: &mut (impl AsyncRead + Unpin),
+    magic: [u8; 4],
+) -> io::Result<(u8, Vec<u8>)> {
+    stream.read_exact(&mut bytes[begun..]).await?;
+    let header = FrameHeader::decode(&bytes);
+    // The bound of the kind is checked here, before any memory is reserved.
+    let length = header.admit(magic).map_err(io::Error::other)?;
+    let mut payload = Vec::new();
+    while payload.len() < length {
+        let have = payload.len();
+        payload.resize(length.min(have + RESERVE_STEP), 0);
+        stream.read_exact(&mut payload[have..]).await?;
+    }
+    header.verify(&payload).map_err(io::Error::other)?;
+    Ok((header.kind, payload))
+}
+
+/// What the writer task takes from.
+struct Writing {
+    peer: PeerId,
+    queue: mpsc::Receiver<Vec<u8>>,
+    bytes: Arc<AtomicUsize>,
+}
+
+/// Writes queued frames until the stream breaks, a frame takes too long, or the connection is
+/// closed; after the outbox was dropped, what it held has a short while more.
+async fn writer<H: Host>(
+    host: H,
+    mut writing: Writing,
+    mut stream: impl AsyncWrite + Unpin,
+    events: NetSender<H>,
+    closing: Closing,
+) {
+    let clock = host.clock();
+    tokio::select! {
+        biased;
+        () = closing.now.cancelled() => {}
+        () = writing.run(&mut stream, clock, &events) => {}
+        () = async {
+            closing.soon.cancelled().await;
+            clock.sleep(GOODBYE_TIMEOUT).await;
+        } => {}
+    }
+    closing.now.cancel();
+    // Says goodbye in order; a stream that is broken or full has nobody to tell.
+    tokio::select! {
+        biased;
+        _ = stream.shutdown() => {}
+        () = clock.sleep(GOODBYE_TIMEOUT) => {}
+    }
+}
+
+impl Writing {
+    /// Writes frame after frame; ends when there will be no more, or one could not be written.
+    async fn run<S>(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        clock: &impl Clock,
+        events: &mpsc::Sender<NetEvent<S>>,
+    ) {
+        while let Some(frame) = self.queue.recv().await {
+            let written = tokio::select! {
+                biased;
+                written = stream.write_all(&frame) => written,
+                () = clock.sleep(WRITE_TIMEOUT) => Err(io::ErrorKind::TimedOut.into()),
+            };
+            if written.is_err() {
+                return;
+            }
+            let before = self.bytes.fetch_sub(frame.len(), Ordering::Relaxed);
+            let after = before - frame.len();
+            let drained = before >= OUTBOX_SERVE_BYTES && after < OUTBOX_SERVE_BYTES;
+            if drained && events.send(NetEvent::Drained(self.peer)).await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The one loop around the core, the same in both worlds: it waits for what happens, hands it to
+//! the node, lets the disk catch up, and then does what the node wants done. Only here the logic
+//! waits; sends never wait. Names no runtime: time, tasks and streams come from the ports.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use archivas_core::node::{Action, Answer, Event, Finding, JobId, Node, Ticket, TipInfo};
+use archivas_core::p2p::frame::frame;
+use archivas_core::p2p::peer::{Direction, PeerId};
+use archivas_core::params::peers::CHECKS_MAX;
+use archivas_core::primitives::{Instant, Millis};
+use archivas_core::rules::Law;
+use archivas_core::storage::{Storage, StorageError, StorageErrorKind};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::connections::{self, NET_EVENTS_MAX, NetEvent, NetSender, Outbox};
+use crate::ports::{Checker, Clock, Command, Host, Network, Spawner};
+
+/// Commands on their way to the loop: at most 64 KiB each, but for a miner's block.
+pub const COMMANDS_MAX: usize = 64;
+/// Events that a slow subscriber may lag behind before it loses the oldest: about 200 B each.
+pub const EVENTS_MAX: usize = 1_024;
+/// Connections at once, ready or not: above it newcomers are dropped unheard. The node's own caps
+/// are lower; this one holds even if it never answers.
+const CONNECTIONS_MAX: usize = 256;
+
+/// Why a node stopped by itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StopError {
+    /// The store failed; what was acknowledged before is safe, and a restart recovers.
+    #[error("{}: {0}; {}", headline(.0.kind), remedy(.0.kind))]
+    Storage(StorageError),
+}
+
+fn headline(kind: StorageErrorKind) -> &'static str {
+    match kind {
+        StorageErrorKind::Full => "the disk is full",
+        StorageErrorKind::Io => "the disk failed",
+        StorageErrorKind::Damaged => "the database is damaged",
+        StorageErrorKind::Unknown => "it is not known whether the last write is on disk",
+    }
+}
+
+fn remedy(kind: StorageErrorKind) -> &'static str {
+    match kind {
+        StorageErrorKind::Full => "make room and start the node again",
+        StorageErrorKind::Io | StorageErrorKind::Unknown => {
+            "check the disk and start the node again, which recovers"
+        }
+        StorageErrorKind::Damaged => "restore the data directory, or remove it to sync anew",
+    }
+}
+
+/// What reaches the outside from the loop, all of it committed.
+#[derive(Debug)]
+pub struct Publishing {
+    /// The tip.
+    pub tip: watch::Sender<TipInfo>,
+    /// Everything that happens.
+    pub events: broadcast::Sender<Event>,
+}
+
+/// What the loop is fed with.
+#[derive(Debug)]
+pub struct Feeds {
+    /// Requests of clients.
+    pub commands: mpsc::Receiver<Command>,
+    /// Ends the loop gracefully.
+    pub stop: CancellationToken,
+}
+
+/// One thing that happened.
+enum Input<S> {
+    Stop,
+    Timeout,
+    Checked(JobId, Finding),
+    Command(Command),
+    Net(NetEvent<S>),
+}
+
+/// The stream type of a host.
+type StreamOf<H> = <<H as Host>::Network as Network>::Stream;
+
+/// One connection as the loop holds it.
+struct Link {
+    outbox: Outbox,
+    /// What the node was last told about the outbox.
+    congested: bool,
+}
+
+/// The loop's own state, beside the node's.
+pub struct Driver<H: Host, S: Storage> {
+    host: H,
+    node: Node<S>,
+    law: Arc<Law>,
+    magic: [u8; 4],
+    links: BTreeMap<PeerId, Link>,
+    links_made: u64,
+    waiting: BTreeMap<Ticket, oneshot::Sender<Answer>>,
+    tickets: u64,
+    publishing: Publishing,
+    net: (NetSender<H>, mpsc::Receiver<NetEvent<StreamOf<H>>>),
+    findings: (mpsc::Sender<(JobId, Finding)>, mpsc::Receiver<(JobId, Finding)>),
+    feeds: Feeds,
+    alarm: Alarm,
+    turn: u64,
+}
+
+impl<H: Host, S: Storage> Driver<H, S> {
+    /// A loop around `node`, which is of the network with `magic`.
+    pub fn new(
+        host: H,
+        node: Node<S>,
+        magic: [u8; 4],
+        feeds: Feeds,
+        publishing: Publishing,
+    ) -> Self {
+        let law = Arc::new(node.chain().law().clone());
+        Self {
+            host,
+            node,
+            law,
+            magic,
+            links: BTreeMap::new(),
+            links_made: 0,
+            waiting: BTreeMap::new(),
+            tickets: 0,
+            publishing,
+            net: mpsc::channel(NET_EVENTS_MAX),
+            findings: mpsc::channel(CHECKS_MAX),
+            feeds,
+            alarm: Alarm::default(),
+            turn: 0,
+        }
+    }
+
+    /// Where connections report to this loop.
+    pub fn net(&self) -> NetSender<H> {
+        self.net.0.clone()
+    }
+
+    /// Runs until it is told to stop, or storage fails.
+    ///
+    /// # Errors
+    /// Storage's failure; what was promised before is on disk.
+    pub async fn run(mut self) -> Result<(), StopError> {
+        self.settle().await.map_err(StopError::Storage)?;
+        loop {
+            let input = self.next_input().await;
+            if matches!(input, Input::Stop) {
+                return Ok(());
+            }
+            self.handle(input).map_err(StopError::Storage)?;
+            self.settle().await.map_err(StopError::Storage)?;
+        }
+    }
+
+    /// Waits for the next input. Each turn another queue is asked first, so that none can starve
+    /// the others; the order is the same in every run.
+    async fn next_input(&mut self) -> Input<StreamOf<H>> {
+        if self.feeds.stop.is_cancelled() {
+            return Input::Stop;
+        }
+        let due = self.node.poll_timeout();
+        if due.is_some_and(|due| due <= self.host.clock().now().monotonic) {
+            return Input::Timeout;
+        }
+        self.turn += 1;
+        let favoured = match self.turn % 3 {
+            0 => self.findings.1.try_recv().ok().map(|(id, finding)| Input::Checked(id, finding)),
+            1 => self.feeds.commands.try_recv().ok().map(Input::Command),
+            _ => self.net.1.try_recv().ok().map(Input::Net),
+        };
+        if let Some(input) = favoured {
+            return input;
+        }
+        let alarm = self.alarm.at(due, self.host.clock());
+        tokio::select! {
+            biased;
+            () = self.feeds.stop.cancelled() => Input::Stop,
+            Some((id, finding)) = self.findings.1.recv() => Input::Checked(id, finding),
+            Some(command) = self.feeds.commands.recv() => Input::Command(command),
+            Some(event) = self.net.1.recv() => Input::Net(event),
+            () = alarm => Input::Timeout,
+        }
+    }
+
+    fn handle(&mut self, input: Input<StreamOf<H>>) -> Result<(), StorageError> {
+        let now = self.host.clock().now();
+        match input {
+            Input::Stop => Ok(()),
+            Input::Timeout => self.node.handle_timeout(now),
+            Input::Checked(id, finding) => self.node.handle_checked(now, id, finding),
+            Input::Command(command) => self.command(command),
+            Input::Net(event) => self.net_event(event),
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), StorageError> {
+        let now = self.host.clock().now();
+        // A client that has gone does not want its answer: every failed send below is that.
+        match command {
+            Command::Submit(transfer, answer) => {
+                let ticket = self.ticket(answer);
+                self.node.handle_submit(now, ticket, transfer)?;
+            }
+            Command::SubmitBlock(block, answer) => {
+                let ticket = self.ticket(answer);
+                self.node.handle_block(ticket, block);
+            }
+            Command::Template(producer, answer) => {
+                let _ = answer.send(self.node.template(now, producer)?);
+            }
+            Command::Mempool(answer) => {
+                let _ = answer.send(self.node.mempool_entries().collect());
+            }
+            Command::Status(answer) => {
+                let _ = answer.send(self.node.status());
+            }
+            Command::Peers(answer) => {
+                let _ = answer.send(self.node.peers().collect());
+            }
+        }
+        Ok(())
+    }
+
+    fn ticket(&mut self, answer: oneshot::Sender<Answer>) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.waiting.insert(ticket, answer);
+        ticket
+    }
+
+    fn net_event(&mut self, event: NetEvent<StreamOf<H>>) -> Result<(), StorageError> {
+        let now = self.host.clock().now();
+        match event {
+            NetEvent::Accepted(stream, from) => self.adopt(stream, from, Direction::Inbound),
+            NetEvent::Dialled(stream, to) => self.adopt(stream, to, Direction::Outbound),
+            NetEvent::DialFailed(address) => self.node.handle_dial_failed(now, address),
+            NetEvent::Frame { peer, kind, payload } if self.links.contains_key(&peer) => {
+                self.node.handle_frame(now, peer, kind, &payload)?;
+            }
+            // What a peer said after we had ended the connection.
+            NetEvent::Frame { .. } => {}
+            NetEvent::Drained(peer) => self.tell_congestion(peer),
+            NetEvent::Closed(peer) => {
+                if self.links.remove(&peer).is_some() {
+                    self.node.handle_closed(now, peer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, stream: StreamOf<H>, address: SocketAddr, direction: Direction) {
+        let now = self.host.clock().now();
+        if self.links.len() >= CONNECTIONS_MAX {
+            if direction == Direction::Outbound {
+                self.node.handle_dial_failed(now, address);
+            }
+            return;
+        }
+        self.links_made += 1;
+        let peer = PeerId(self.links_made);
+        let outbox = connections::adopt(&self.host, peer, self.magic, stream, &self.net.0);
+        self.links.insert(peer, Link { outbox, congested: false });
+        self.node.handle_connected(now, peer, address, direction);
+    }
+
+    /// Lets the disk catch up, then does what the node wants, until it wants nothing more.
+    async fn settle(&mut self) -> Result<(), StorageError> {
+        loop {
+            let debt = self.host.storage_debt();
+            if debt > Millis::new(0) {
+                self.host.clock().sleep(debt).await;
+            }
+            let Some(action) = self.node.poll_action()? else { return Ok(()) };
+            self.perform(action)?;
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Result<(), StorageError> {
+        match action {
+            Action::Send { peer, kind, payload } => self.send(peer, kind, &payload)?,
+            // Dropping the outbox closes the connection after what is queued.
+            Action::Disconnect { peer, .. } => drop(self.links.remove(&peer)),
+            Action::Dial(address) => {
+                let dialling = connections::dial(self.host.clone(), address, self.net());
+                self.host.spawner().spawn(dialling);
+            }
+            Action::Check { id, job } => {
+                let (law, done) = (Arc::clone(&self.law), self.findings.0.clone());
+                self.host.checker().check(id, job, law, done);
+            }
+            Action::Answer { ticket, answer } => {
+                let waiting = self.waiting.remove(&ticket);
+                let waiting = waiting.expect("each ticket is answered once");
+                // The client may have gone meanwhile.
+                let _ = waiting.send(answer);
+            }
+            Action::Notify(event) => self.publish(event),
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, peer: PeerId, kind: u8, payload: &[u8]) -> Result<(), StorageError> {
+        let Some(link) = self.links.get(&peer) else { return Ok(()) };
+        if link.outbox.send(frame(self.magic, kind, payload)).is_ok() {
+            self.tell_congestion(peer);
+            return Ok(());
+        }
+        // It reads more slowly than it asks: it loses the connection, and everything queued.
+        if let Some(link) = self.links.remove(&peer) {
+            link.outbox.abort();
+        }
+        self.node.handle_closed(self.host.clock().now(), peer)
+    }
+
+    /// Tells the node when a peer's outbox has become congested, or is no longer.
+    fn tell_congestion(&mut self, peer: PeerId) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        let congested = link.outbox.is_congested();
+        if congested != link.congested {
+            link.congested = congested;
+            self.node.handle_congestion(peer, congested);
+        }
+    }
+
+    /// Tells whoever watches; nobody may.
+    fn publish(&mut self, event: Event) {
+        if let Event::TipChanged { to, .. } = &event {
+            self.publishing.tip.send_replace(*to);
+        }
+        let _ = self.publishing.events.send(event);
+    }
+}
+
+/// One sleep, kept while the deadline stays the same.
+#[derive(Default)]
+struct Alarm {
+    due: Option<Instant>,
+    sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Alarm {
+    /// Completes at `due`, or never.
+    async fn at(&mut self, due: Option<Instant>, clock: &impl Clock) {
+        if self.due != due || self.sleep.is_none() {
+            self.due = due;
+            self.sleep = due.map(|due| {
+                let clock = clock.clone();
+                Box::pin(async move {
+                    let now = clock.now().monotonic;
+                    clock.sleep(due.since(now)).await;
+                }) as Pin<Box<dyn Future<Output = ()> + Send>>
+            });
+        }
+        match &mut self.sleep {
+            Some(sleep) => {
+                sleep.as_mut().await;
+                self.sleep = None;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
