@@ -1,0 +1,214 @@
+//! The laws of the house that no compiler checks: floors, names of foreign crates, sizes, headers.
+//!
+//! Each test lists every place that breaks its law, with the line.
+
+use archivas_tests::{Source, sources};
+
+/// Floors of the core, lowest first; a module imports only from its own floor and those below.
+const FLOORS: [&[&str]; 8] = [
+    &["primitives"],
+    &["params"],
+    &["rules"],
+    &["storage"],
+    &["ledger", "schema"],
+    &["chain"],
+    &["mempool", "p2p"],
+    &["node"],
+];
+
+const FILE_LINES_MAX: usize = 500;
+const FUNCTION_LINES_MAX: usize = 70;
+const ARGUMENTS_MAX: usize = 5;
+
+fn assert_none(law: &str, places: &[String]) {
+    assert!(places.is_empty(), "{law}:\n  {}", places.join("\n  "));
+}
+
+/// Places in code, outside tests, where one of `words` stands in a file that `allowed` does not
+/// name.
+fn places_of(words: &[&str], allowed: impl Fn(&Source) -> bool) -> Vec<String> {
+    let mut places = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_test() && !allowed(source)) {
+        for (number, line) in source.code_lines() {
+            if words.iter().any(|word| line.contains(word)) {
+                places.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    places
+}
+
+fn floor_of(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+#[test]
+fn the_core_knows_no_operating_system() {
+    let sources = sources();
+    let lib = sources.iter().find(|source| source.path == "node/core/src/lib.rs");
+    assert!(lib.expect("the core has a root").text.contains("#![no_std]"));
+    let places = places_of(&["std::"], |source| !source.path.starts_with("node/core/src/"));
+    let places: Vec<String> = places.into_iter().filter(|line| !line.contains("no_std")).collect();
+    assert_none("the core is no_std", &places);
+}
+
+#[test]
+fn a_module_of_the_core_imports_only_from_its_floor_and_below() {
+    let mut places = Vec::new();
+    for source in sources() {
+        let Some(inner) = source.path.strip_prefix("node/core/src/") else { continue };
+        let module = inner.split(['/', '.']).next().unwrap_or_default();
+        let Some(floor) = floor_of(module) else { continue };
+        for (number, line) in source.code_lines() {
+            for part in line.split("crate::").skip(1) {
+                let name: String =
+                    part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if floor_of(&name).is_some_and(|other| other > floor) {
+                    places.push(format!("{}:{number}: imports {name}", source.path));
+                }
+            }
+        }
+    }
+    assert_none("a module imports only from floors below it", &places);
+}
+
+#[test]
+fn the_tokio_runtime_is_named_only_by_adapters() {
+    let runtime = [
+        "tokio::net", "tokio::time", "tokio::spawn", "tokio::fs", "tokio::signal",
+        "tokio::runtime", "tokio::task", "tokio::process", "tokio::main", "std::thread", "std::net::Tcp",
+        "std::process::Command",
+    ];
+    let places = places_of(&runtime, |source| {
+        ["node/src/live/", "node/src/cli/", "node/src/main.rs", "scenarios/src/process/", "sim/src/thread.rs", "tests/"]
+            .iter()
+            .any(|adapter| source.path.starts_with(adapter))
+    });
+    assert_none("the runtime is named only in live/, cli/ and process/", &places);
+}
+
+#[test]
+fn madsim_is_named_only_in_the_simulator() {
+    let places = places_of(&["madsim::", "use madsim", "cfg(madsim)"], |source| {
+        source.path.starts_with("sim/") || source.path.starts_with("tests/")
+    });
+    assert_none("madsim is named only in sim/", &places);
+}
+
+#[test]
+fn redb_is_named_only_by_the_store_and_the_disks() {
+    let places = places_of(&["redb::"], |source| {
+        source.path == "node/src/store.rs"
+            || source.path.starts_with("node/src/store/")
+            || source.path.starts_with("node/src/live/")
+            || source.path.starts_with("sim/src/disk")
+    });
+    assert_none("redb is named only in store, live/ and the simulator's disk", &places);
+}
+
+#[test]
+fn every_select_is_biased() {
+    let mut places = Vec::new();
+    for source in sources() {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let opens = line.contains("select! {") && !line.trim_start().starts_with("//");
+            let biased = |next: &&str| next.trim() == "biased;";
+            if opens && !source.path.starts_with("tests/") && !lines.get(index + 1).is_some_and(biased) {
+                places.push(format!("{}:{}", source.path, index + 1));
+            }
+        }
+    }
+    assert_none("select! starts with biased;", &places);
+}
+
+#[test]
+fn no_code_outside_tests_unwraps() {
+    let places = places_of(&[".unwrap()"], |_| false);
+    assert_none("say with expect() why it holds", &places);
+}
+
+#[test]
+fn every_file_says_what_lives_in_it() {
+    let sources = sources();
+    let silent = sources.iter().filter(|source| !source.text.starts_with("//!"));
+    let places: Vec<String> = silent.map(|source| source.path.clone()).collect();
+    assert_none("a file begins with //!", &places);
+}
+
+#[test]
+fn files_hold_one_idea() {
+    let mut places = Vec::new();
+    for source in sources() {
+        let lines = source.without_tests().lines().count();
+        if lines > FILE_LINES_MAX {
+            places.push(format!("{}: {lines} lines", source.path));
+        }
+    }
+    assert_none("a file has at most 500 lines without its tests", &places);
+}
+
+#[test]
+fn functions_are_short_and_take_few_arguments() {
+    let mut places = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        let lines: Vec<&str> = source.without_tests().lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let Some(name) = function_name(line) else { continue };
+            let indent = &line[..line.len() - line.trim_start().len()];
+            let body = &lines[index..];
+            let end = body.iter().position(|line| *line == format!("{indent}}}")).unwrap_or(0);
+            if end > FUNCTION_LINES_MAX {
+                places.push(format!("{}:{}: {name} has {end} lines", source.path, index + 1));
+            }
+            let arguments = arguments(&body.join(" "));
+            if arguments > ARGUMENTS_MAX {
+                let place = format!("{}:{}", source.path, index + 1);
+                places.push(format!("{place}: {name} takes {arguments} arguments"));
+            }
+        }
+    }
+    assert_none("a function has at most 70 lines and 5 arguments beside self", &places);
+}
+
+fn function_name(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let rest = ["pub(crate) ", "pub(super) ", "pub "]
+        .iter()
+        .find_map(|prefix| line.strip_prefix(prefix))
+        .unwrap_or(line);
+    let rest = rest.strip_prefix("const ").unwrap_or(rest);
+    let rest = rest.strip_prefix("async ").unwrap_or(rest);
+    rest.strip_prefix("fn ")?.split(['(', '<']).next()
+}
+
+/// Arguments of the function that `text` begins with, beside `self`.
+fn arguments(text: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut angle = 0_usize;
+    let mut count = 0;
+    let mut current = String::new();
+    let mut previous = ' ';
+    for c in text.chars() {
+        match c {
+            '<' => angle += 1,
+            '>' if previous != '-' => angle = angle.saturating_sub(1),
+            '(' | '[' if depth > 0 || angle == 0 => depth += 1,
+            ')' | ']' if depth == 1 => break,
+            ')' | ']' if depth > 0 => depth -= 1,
+            ',' if depth == 1 && angle == 0 => {
+                count += usize::from(is_argument(&current));
+                current.clear();
+            }
+            c if depth > 0 => current.push(c),
+            _ => {}
+        }
+        previous = c;
+    }
+    count + usize::from(is_argument(&current))
+}
+
+fn is_argument(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && !text.ends_with("self")
+}
