@@ -25,7 +25,9 @@ impl Source {
 
     /// Whether the file holds tests only.
     pub fn is_test(&self) -> bool {
-        self.path.contains("/tests/") || self.path.contains("/benches/") || self.path.ends_with("/tests.rs")
+        self.path.contains("/tests/")
+            || self.path.contains("/benches/")
+            || self.path.ends_with("/tests.rs")
     }
 
     /// Lines of code with their numbers from 1, comments left out.
@@ -40,7 +42,9 @@ impl Source {
 /// The workspace's root folder.
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("the package stands one folder below the root").to_path_buf()
+    here.parent()
+        .expect("the package stands one folder below the root")
+        .to_path_buf()
 }
 
 /// Every Rust file of the workspace, by path.
@@ -59,12 +63,19 @@ pub fn sources() -> Vec<Source> {
 
 fn read(root: &Path, path: &Path) -> Source {
     let text = fs::read_to_string(path).expect("a source file is readable text");
-    let path = path.strip_prefix(root).expect("it was found below the root");
-    Source { path: path.to_string_lossy().replace('\\', "/"), text }
+    let path = path
+        .strip_prefix(root)
+        .expect("it was found below the root");
+    Source {
+        path: path.to_string_lossy().replace('\\', "/"),
+        text,
+    }
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() && !path.ends_with("target") {

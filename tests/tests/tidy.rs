@@ -28,7 +28,10 @@ fn assert_none(law: &str, places: &[String]) {
 /// name.
 fn places_of(words: &[&str], allowed: impl Fn(&Source) -> bool) -> Vec<String> {
     let mut places = Vec::new();
-    for source in sources().iter().filter(|source| !source.is_test() && !allowed(source)) {
+    for source in sources()
+        .iter()
+        .filter(|source| !source.is_test() && !allowed(source))
+    {
         for (number, line) in source.code_lines() {
             if words.iter().any(|word| line.contains(word)) {
                 places.push(format!("{}:{number}: {}", source.path, line.trim()));
@@ -45,10 +48,21 @@ fn floor_of(module: &str) -> Option<usize> {
 #[test]
 fn the_core_knows_no_operating_system() {
     let sources = sources();
-    let lib = sources.iter().find(|source| source.path == "node/core/src/lib.rs");
-    assert!(lib.expect("the core has a root").text.contains("#![no_std]"));
-    let places = places_of(&["std::"], |source| !source.path.starts_with("node/core/src/"));
-    let places: Vec<String> = places.into_iter().filter(|line| !line.contains("no_std")).collect();
+    let lib = sources
+        .iter()
+        .find(|source| source.path == "node/core/src/lib.rs");
+    assert!(
+        lib.expect("the core has a root")
+            .text
+            .contains("#![no_std]")
+    );
+    let places = places_of(&["std::"], |source| {
+        !source.path.starts_with("node/core/src/")
+    });
+    let places: Vec<String> = places
+        .into_iter()
+        .filter(|line| !line.contains("no_std"))
+        .collect();
     assert_none("the core is no_std", &places);
 }
 
@@ -56,13 +70,19 @@ fn the_core_knows_no_operating_system() {
 fn a_module_of_the_core_imports_only_from_its_floor_and_below() {
     let mut places = Vec::new();
     for source in sources() {
-        let Some(inner) = source.path.strip_prefix("node/core/src/") else { continue };
+        let Some(inner) = source.path.strip_prefix("node/core/src/") else {
+            continue;
+        };
         let module = inner.split(['/', '.']).next().unwrap_or_default();
-        let Some(floor) = floor_of(module) else { continue };
+        let Some(floor) = floor_of(module) else {
+            continue;
+        };
         for (number, line) in source.code_lines() {
             for part in line.split("crate::").skip(1) {
-                let name: String =
-                    part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let name: String = part
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
                 if floor_of(&name).is_some_and(|other| other > floor) {
                     places.push(format!("{}:{number}: imports {name}", source.path));
                 }
@@ -75,16 +95,35 @@ fn a_module_of_the_core_imports_only_from_its_floor_and_below() {
 #[test]
 fn the_tokio_runtime_is_named_only_by_adapters() {
     let runtime = [
-        "tokio::net", "tokio::time", "tokio::spawn", "tokio::fs", "tokio::signal",
-        "tokio::runtime", "tokio::task", "tokio::process", "tokio::main", "std::thread", "std::net::Tcp",
+        "tokio::net",
+        "tokio::time",
+        "tokio::spawn",
+        "tokio::fs",
+        "tokio::signal",
+        "tokio::runtime",
+        "tokio::task",
+        "tokio::process",
+        "tokio::main",
+        "std::thread",
+        "std::net::Tcp",
         "std::process::Command",
     ];
     let places = places_of(&runtime, |source| {
-        ["node/src/live/", "node/src/cli/", "node/src/main.rs", "scenarios/src/process/", "sim/src/thread.rs", "tests/"]
-            .iter()
-            .any(|adapter| source.path.starts_with(adapter))
+        [
+            "node/src/live/",
+            "node/src/cli/",
+            "node/src/main.rs",
+            "scenarios/src/process/",
+            "sim/src/thread.rs",
+            "tests/",
+        ]
+        .iter()
+        .any(|adapter| source.path.starts_with(adapter))
     });
-    assert_none("the runtime is named only in live/, cli/ and process/", &places);
+    assert_none(
+        "the runtime is named only in live/, cli/ and process/",
+        &places,
+    );
 }
 
 #[test]
@@ -103,7 +142,10 @@ fn redb_is_named_only_by_the_store_and_the_disks() {
             || source.path.starts_with("node/src/live/")
             || source.path.starts_with("sim/src/disk")
     });
-    assert_none("redb is named only in store, live/ and the simulator's disk", &places);
+    assert_none(
+        "redb is named only in store, live/ and the simulator's disk",
+        &places,
+    );
 }
 
 #[test]
@@ -114,7 +156,10 @@ fn every_select_is_biased() {
         for (index, line) in lines.iter().enumerate() {
             let opens = line.contains("select! {") && !line.trim_start().starts_with("//");
             let biased = |next: &&str| next.trim() == "biased;";
-            if opens && !source.path.starts_with("tests/") && !lines.get(index + 1).is_some_and(biased) {
+            if opens
+                && !source.path.starts_with("tests/")
+                && !lines.get(index + 1).is_some_and(biased)
+            {
                 places.push(format!("{}:{}", source.path, index + 1));
             }
         }
@@ -131,7 +176,9 @@ fn no_code_outside_tests_unwraps() {
 #[test]
 fn every_file_says_what_lives_in_it() {
     let sources = sources();
-    let silent = sources.iter().filter(|source| !source.text.starts_with("//!"));
+    let silent = sources
+        .iter()
+        .filter(|source| !source.text.starts_with("//!"));
     let places: Vec<String> = silent.map(|source| source.path.clone()).collect();
     assert_none("a file begins with //!", &places);
 }
@@ -154,12 +201,21 @@ fn functions_are_short_and_take_few_arguments() {
     for source in sources().iter().filter(|source| !source.is_test()) {
         let lines: Vec<&str> = source.without_tests().lines().collect();
         for (index, line) in lines.iter().enumerate() {
-            let Some(name) = function_name(line) else { continue };
+            let Some(name) = function_name(line) else {
+                continue;
+            };
             let indent = &line[..line.len() - line.trim_start().len()];
             let body = &lines[index..];
-            let end = body.iter().position(|line| *line == format!("{indent}}}")).unwrap_or(0);
+            let end = body
+                .iter()
+                .position(|line| *line == format!("{indent}}}"))
+                .unwrap_or(0);
             if end > FUNCTION_LINES_MAX {
-                places.push(format!("{}:{}: {name} has {end} lines", source.path, index + 1));
+                places.push(format!(
+                    "{}:{}: {name} has {end} lines",
+                    source.path,
+                    index + 1
+                ));
             }
             let arguments = arguments(&body.join(" "));
             if arguments > ARGUMENTS_MAX {
@@ -168,7 +224,10 @@ fn functions_are_short_and_take_few_arguments() {
             }
         }
     }
-    assert_none("a function has at most 70 lines and 5 arguments beside self", &places);
+    assert_none(
+        "a function has at most 70 lines and 5 arguments beside self",
+        &places,
+    );
 }
 
 fn function_name(line: &str) -> Option<&str> {

@@ -10,6 +10,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod ledger;
+pub mod mempool;
+pub mod p2p;
 pub mod params;
 pub mod primitives;
 pub mod rules;

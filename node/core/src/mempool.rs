@@ -11,8 +11,8 @@ mod select;
 pub use admission::{Admitted, PoolRefusal};
 pub use follow::{DropReason, Dropped};
 
-use crate::ledger::Account;
 use crate::params::pool::POOL_FLOOR_HALF_LIFE;
+use crate::primitives::Account;
 use crate::primitives::{AccountNonce, Address, Amount, Instant, SignedTransfer, TxId};
 use crate::rules::CheckedTransfer;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -124,14 +124,24 @@ struct Floor {
 
 impl Floor {
     fn at(&self, now: Instant) -> FeeRate {
-        let Some(since) = self.since else { return FeeRate::default() };
+        let Some(since) = self.since else {
+            return FeeRate::default();
+        };
         let halvings = now.since(since).get() / POOL_FLOOR_HALF_LIFE.get();
-        FeeRate(u32::try_from(halvings).ok().and_then(|n| self.rate.checked_shr(n)).unwrap_or(0))
+        FeeRate(
+            u32::try_from(halvings)
+                .ok()
+                .and_then(|n| self.rate.checked_shr(n))
+                .unwrap_or(0),
+        )
     }
 
     fn raise(&mut self, evicted: FeeRate, now: Instant) {
         let rate = evicted.0.saturating_add(1).max(self.at(now).0);
-        *self = Self { rate, since: Some(now) };
+        *self = Self {
+            rate,
+            since: Some(now),
+        };
     }
 }
 
@@ -191,13 +201,21 @@ impl Mempool {
 
     /// The nonce that the sender's next transfer should have, given its account at the tip.
     pub fn next_nonce(&self, address: &Address, account: &Account) -> AccountNonce {
-        let Some(sender) = self.senders.get(address) else { return account.nonce };
+        let Some(sender) = self.senders.get(address) else {
+            return account.nonce;
+        };
         let last_pending = sender.entries.keys().take(sender.pending).last();
-        last_pending.and_then(|nonce| nonce.next()).unwrap_or(account.nonce)
+        last_pending
+            .and_then(|nonce| nonce.next())
+            .unwrap_or(account.nonce)
     }
 
     /// Runs `change` on a sender and brings its place in every index up to date.
-    fn with_sender<R>(&mut self, address: Address, change: impl FnOnce(&mut Sender) -> R) -> Option<R> {
+    fn with_sender<R>(
+        &mut self,
+        address: Address,
+        change: impl FnOnce(&mut Sender) -> R,
+    ) -> Option<R> {
         let sender = self.senders.get_mut(&address)?;
         if let Some(tail) = sender.tail(address) {
             self.tails.remove(&tail);
@@ -221,7 +239,11 @@ impl Mempool {
         self.bytes += entry.transfer.size();
         self.by_id.insert(entry.transfer.id(), (address, nonce));
         self.by_arrival.insert(entry.arrival, entry.transfer.id());
-        let sender = Sender { account, entries: BTreeMap::new(), pending: 0 };
+        let sender = Sender {
+            account,
+            entries: BTreeMap::new(),
+            pending: 0,
+        };
         self.senders.entry(address).or_insert(sender);
         self.with_sender(address, |sender| {
             sender.account = account;
@@ -245,18 +267,37 @@ impl Mempool {
         let mut bytes = 0;
         let mut count = 0;
         for (address, sender) in &self.senders {
-            assert!(!sender.entries.is_empty(), "a sender without transfers is forgotten");
-            assert_eq!(sender.pending, sender.count_pending(), "pending is recounted");
+            assert!(
+                !sender.entries.is_empty(),
+                "a sender without transfers is forgotten"
+            );
+            assert_eq!(
+                sender.pending,
+                sender.count_pending(),
+                "pending is recounted"
+            );
             let tail = sender.tail(*address).expect("a sender has transfers");
-            assert!(self.tails.contains(&tail), "each sender has its place in the order of eviction");
+            assert!(
+                self.tails.contains(&tail),
+                "each sender has its place in the order of eviction"
+            );
             for (nonce, entry) in &sender.entries {
                 bytes += entry.transfer.size();
                 count += 1;
                 assert_eq!(entry.transfer.from(), *address);
                 assert_eq!(entry.transfer.signed().nonce, *nonce);
-                assert!(*nonce >= sender.account.nonce, "a confirmed nonce has left the pool");
-                assert_eq!(self.by_id.get(&entry.transfer.id()), Some(&(*address, *nonce)));
-                assert_eq!(self.by_arrival.get(&entry.arrival), Some(&entry.transfer.id()));
+                assert!(
+                    *nonce >= sender.account.nonce,
+                    "a confirmed nonce has left the pool"
+                );
+                assert_eq!(
+                    self.by_id.get(&entry.transfer.id()),
+                    Some(&(*address, *nonce))
+                );
+                assert_eq!(
+                    self.by_arrival.get(&entry.arrival),
+                    Some(&entry.transfer.id())
+                );
             }
         }
         assert_eq!(self.bytes, bytes);

@@ -6,6 +6,8 @@
 
 pub mod genesis;
 pub mod networks;
+pub mod peers;
+pub mod pool;
 
 pub use genesis::{Allocation, Genesis, GenesisError, Law, Retarget, Rules};
 
@@ -54,15 +56,6 @@ pub const UNDO_MARGIN_BLOCKS: u64 = 144;
 /// about 100 MiB of bodies, which are read, and the accounts that they touch, which are written.
 pub const REORG_STEP_BLOCKS: u64 = 100;
 
-/// Headers in one message: 320,000 bytes.
-pub const HEADERS_MAX: usize = 2_000;
-
-/// Ids in a locator: 2,048 bytes; enough for 10 single steps and 54 doublings.
-pub const LOCATOR_MAX: usize = 64;
-
-/// Ids in one inventory message: 33,000 bytes.
-pub const INV_MAX: usize = 1_000;
-
 const _: () = assert!(
     MEDIAN_TIME_BLOCKS % 2 == 1,
     "a median of an odd number is one of them"
@@ -72,8 +65,3 @@ const _: () = assert!(
     "2^35 × 2^64 × 2^16 stays within i128"
 );
 const _: () = assert!(REORG_STEP_BLOCKS <= REORG_DEPTH_MAX);
-const _: () = assert!(
-    LOCATOR_MAX >= 10 + 32 + 1,
-    "heights below 2^32 need 32 doublings"
-);
-const _: () = assert!(HEADERS_MAX * HEADER_BYTES <= BLOCK_BYTES_MAX);

@@ -2,11 +2,11 @@
 //! then room for it.
 
 use super::{Entry, FeeRate, Mempool, cost_of};
-use crate::ledger::Account;
 use crate::mempool::{DropReason, Dropped};
 use crate::params::pool::{
     POOL_BYTES_MAX, POOL_COUNT_MAX, POOL_NONCE_GAP_MAX, POOL_REPLACEMENT_PERCENT, POOL_SENDER_MAX,
 };
+use crate::primitives::Account;
 use crate::primitives::{Address, Instant, SignedTransfer, TxId};
 use crate::rules::CheckedTransfer;
 use alloc::vec::Vec;
@@ -24,10 +24,14 @@ pub enum PoolRefusal {
     #[error("the nonce lies more than 64 above the account's: send the transfers before it first")]
     NonceTooHigh,
     /// Amounts and fees of the sender's waiting transfers exceed its balance.
-    #[error("the balance does not cover amount and fee, together with the sender's waiting transfers")]
+    #[error(
+        "the balance does not cover amount and fee, together with the sender's waiting transfers"
+    )]
     InsufficientBalance,
     /// Another transfer with this nonce waits and pays too much to be replaced by this one.
-    #[error("another transfer with this nonce is waiting: a replacement pays a fee rate at least 10 % higher")]
+    #[error(
+        "another transfer with this nonce is waiting: a replacement pays a fee rate at least 10 % higher"
+    )]
     ReplacementUnderpriced,
     /// The sender has 64 waiting transfers.
     #[error("the sender has too many waiting transfers: wait for some to be confirmed")]
@@ -110,7 +114,10 @@ impl Mempool {
         account: Account,
     ) -> Result<Admitted, PoolRefusal> {
         let id = transfer.id();
-        if self.get(&id).is_some_and(|entry| entry.transfer.hash() == transfer.hash()) {
+        if self
+            .get(&id)
+            .is_some_and(|entry| entry.transfer.hash() == transfer.hash())
+        {
             return Err(PoolRefusal::AlreadyKnown);
         }
         self.precheck(now, transfer.signed(), transfer.from(), &account)?;
@@ -119,17 +126,29 @@ impl Mempool {
 
         let mut dropped = Vec::new();
         if let Some(old) = self.remove(from, nonce) {
-            dropped.push(Dropped { id: old.transfer.id(), reason: DropReason::Replaced });
+            dropped.push(Dropped {
+                id: old.transfer.id(),
+                reason: DropReason::Replaced,
+            });
         }
         for victim in room {
             dropped.extend(self.evict(victim, now));
         }
         self.arrivals += 1;
         let rate = FeeRate::of(transfer.signed().fee, transfer.size());
-        let entry = Entry { transfer, added: now, arrival: self.arrivals, rate };
+        let entry = Entry {
+            transfer,
+            added: now,
+            arrival: self.arrivals,
+            rate,
+        };
         self.insert(account, entry);
         let pending = self.next_nonce(&from, &account) > nonce;
-        Ok(Admitted { id, pending, dropped })
+        Ok(Admitted {
+            id,
+            pending,
+            dropped,
+        })
     }
 
     /// The transfers that must leave for this one to enter: none while there is room. Queued ones
@@ -140,7 +159,10 @@ impl Mempool {
         account: &Account,
     ) -> Result<Vec<TxId>, PoolRefusal> {
         let (from, nonce) = (transfer.from(), transfer.signed().nonce);
-        let replaced = self.senders.get(&from).and_then(|sender| sender.entries.get(&nonce));
+        let replaced = self
+            .senders
+            .get(&from)
+            .and_then(|sender| sender.entries.get(&nonce));
         let mut count = self.len() + 1 - usize::from(replaced.is_some());
         let mut bytes =
             self.bytes + transfer.size() - replaced.map_or(0, |old| old.transfer.size());
@@ -159,7 +181,11 @@ impl Mempool {
                 return Err(PoolRefusal::PoolFull);
             }
             let sender = &self.senders[&tail.address];
-            let entry = sender.entries.values().next_back().expect("a sender has transfers");
+            let entry = sender
+                .entries
+                .values()
+                .next_back()
+                .expect("a sender has transfers");
             victims.push(entry.transfer.id());
             count -= 1;
             bytes -= entry.transfer.size();
@@ -175,7 +201,10 @@ impl Mempool {
         let (address, nonce) = *self.by_id.get(&id)?;
         let entry = self.remove(address, nonce)?;
         self.floor.raise(entry.rate, now);
-        Some(Dropped { id, reason: DropReason::Evicted })
+        Some(Dropped {
+            id,
+            reason: DropReason::Evicted,
+        })
     }
 }
 

@@ -2,8 +2,8 @@
 //! senders that either touched are judged again, all in one call.
 
 use super::Mempool;
-use crate::ledger::Account;
 use crate::params::pool::POOL_EXPIRY;
+use crate::primitives::Account;
 use crate::primitives::{AccountNonce, Address, Instant, TxId};
 use crate::rules::CheckedTransfer;
 use alloc::collections::BTreeMap;
@@ -78,7 +78,10 @@ impl Mempool {
             }
             match self.admit(now, transfer, account) {
                 Ok(admitted) => dropped.extend(admitted.dropped),
-                Err(_) => dropped.push(Dropped { id, reason: DropReason::NotReturned }),
+                Err(_) => dropped.push(Dropped {
+                    id,
+                    reason: DropReason::NotReturned,
+                }),
             }
         }
         dropped
@@ -94,7 +97,10 @@ impl Mempool {
                 break;
             }
             self.remove(address, nonce);
-            dropped.push(Dropped { id, reason: DropReason::Expired });
+            dropped.push(Dropped {
+                id,
+                reason: DropReason::Expired,
+            });
         }
         dropped
     }
@@ -111,16 +117,31 @@ impl Mempool {
         let entry = self.remove(transfer.from(), transfer.signed().nonce)?;
         let id = entry.transfer.id();
         let same = id == transfer.id();
-        Some(Dropped { id, reason: if same { DropReason::Confirmed } else { DropReason::Conflict } })
+        Some(Dropped {
+            id,
+            reason: if same {
+                DropReason::Confirmed
+            } else {
+                DropReason::Conflict
+            },
+        })
     }
 
     fn rejudge(&mut self, address: Address, account: Account, dropped: &mut Vec<Dropped>) {
-        let Some(sender) = self.senders.get(&address) else { return };
-        let used: Vec<AccountNonce> =
-            sender.entries.range(..account.nonce).map(|(nonce, _)| *nonce).collect();
+        let Some(sender) = self.senders.get(&address) else {
+            return;
+        };
+        let used: Vec<AccountNonce> = sender
+            .entries
+            .range(..account.nonce)
+            .map(|(nonce, _)| *nonce)
+            .collect();
         for nonce in used {
             if let Some(entry) = self.remove(address, nonce) {
-                dropped.push(Dropped { id: entry.transfer.id(), reason: DropReason::Conflict });
+                dropped.push(Dropped {
+                    id: entry.transfer.id(),
+                    reason: DropReason::Conflict,
+                });
             }
         }
         self.with_sender(address, |sender| sender.account = account);

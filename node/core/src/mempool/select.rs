@@ -20,8 +20,11 @@ impl Mempool {
     ///
     /// A sender whose next transfer does not fit is passed over with all that follow.
     pub fn select(&self, bytes_max: usize) -> Vec<CheckedTransfer> {
-        let mut heads: BTreeSet<Head> =
-            self.senders.keys().filter_map(|address| self.head(*address, None)).collect();
+        let mut heads: BTreeSet<Head> = self
+            .senders
+            .keys()
+            .filter_map(|address| self.head(*address, None))
+            .collect();
         let mut left = bytes_max;
         let mut chosen = Vec::new();
         while let Some(head) = heads.pop_last() {
@@ -40,8 +43,14 @@ impl Mempool {
     fn head(&self, address: Address, after: Option<AccountNonce>) -> Option<Head> {
         let sender = self.senders.get(&address)?;
         let mut pending = sender.entries.iter().take(sender.pending);
-        let (nonce, entry) = pending.find(|(nonce, _)| after.is_none_or(|after| **nonce > after))?;
+        let (nonce, entry) =
+            pending.find(|(nonce, _)| after.is_none_or(|after| **nonce > after))?;
         let oldest_first = u64::MAX - entry.arrival;
-        Some(Head { rate: entry.rate, oldest_first, address, nonce: *nonce })
+        Some(Head {
+            rate: entry.rate,
+            oldest_first,
+            address,
+            nonce: *nonce,
+        })
     }
 }

@@ -28,7 +28,12 @@ pub struct Targets {
 impl Targets {
     /// The named peers, none of them dialled yet.
     pub fn new(addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
-        Self { targets: addrs.into_iter().map(|addr| (addr, Target::default())).collect() }
+        Self {
+            targets: addrs
+                .into_iter()
+                .map(|addr| (addr, Target::default()))
+                .collect(),
+        }
     }
 
     /// The addresses, in order.
@@ -90,9 +95,14 @@ mod tests {
         assert!(targets.should_dial(&addr, |_| false));
         targets.dialling(&addr);
         assert!(!targets.should_dial(&addr, |_| false));
-        let pauses: alloc::vec::Vec<u64> =
-            (0..8).filter_map(|_| targets.lost(&addr)).map(Millis::get).collect();
-        assert_eq!(pauses, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+        let pauses: alloc::vec::Vec<u64> = (0..8)
+            .filter_map(|_| targets.lost(&addr))
+            .map(Millis::get)
+            .collect();
+        assert_eq!(
+            pauses,
+            [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]
+        );
         targets.connected(&addr, PeerId(1));
         targets.identified(&addr, 7);
         assert!(!targets.should_dial(&addr, |_| false));

@@ -6,7 +6,7 @@
 use crate::params::peers::{
     HEADERS_MAX, INV_MAX, LOCATOR_MAX, RES_PAYLOAD_MAX, UNKNOWN_PAYLOAD_MAX,
 };
-use crate::primitives::sha3_256;
+use crate::primitives::crypto::sha3_256;
 use alloc::vec::Vec;
 
 /// Bytes before the payload: magic 4, kind 1, length 4, checksum 4.
@@ -79,7 +79,12 @@ impl FrameHeader {
     /// The header that goes before `payload`.
     pub fn of(magic: [u8; 4], kind: u8, payload: &[u8]) -> Self {
         let length = u32::try_from(payload.len()).expect("payload bounds are far below 4 GiB");
-        Self { magic, kind, length, checksum: checksum(payload) }
+        Self {
+            magic,
+            kind,
+            length,
+            checksum: checksum(payload),
+        }
     }
 
     /// The 13 bytes on the wire; the length is little-endian.
@@ -117,7 +122,11 @@ impl FrameHeader {
 
     /// Whether `payload` is what the sender sent.
     pub fn verify(&self, payload: &[u8]) -> Result<(), FrameError> {
-        if checksum(payload) == self.checksum { Ok(()) } else { Err(FrameError::Checksum) }
+        if checksum(payload) == self.checksum {
+            Ok(())
+        } else {
+            Err(FrameError::Checksum)
+        }
     }
 }
 
@@ -164,7 +173,11 @@ mod tests {
             let same_kind = header.kind == kind::PING;
             let verdict = header.admit(MAGIC).and_then(|length| {
                 let payload = &broken[FRAME_HEADER_BYTES..];
-                if length == payload.len() { header.verify(payload) } else { Err(FrameError::Length) }
+                if length == payload.len() {
+                    header.verify(payload)
+                } else {
+                    Err(FrameError::Length)
+                }
             });
             assert!(verdict.is_err() || !same_kind, "bit {bit} went unnoticed");
         }
@@ -174,11 +187,22 @@ mod tests {
     fn a_length_above_the_bound_of_its_kind_is_refused_before_reading() {
         for kind in 0..=u8::MAX {
             let max = u32::try_from(payload_max(kind)).expect("small");
-            let header = FrameHeader { magic: MAGIC, kind, length: max, checksum: [0; 4] };
+            let header = FrameHeader {
+                magic: MAGIC,
+                kind,
+                length: max,
+                checksum: [0; 4],
+            };
             assert!(header.admit(MAGIC).is_ok());
-            let header = FrameHeader { length: max + 1, ..header };
+            let header = FrameHeader {
+                length: max + 1,
+                ..header
+            };
             assert_eq!(header.admit(MAGIC), Err(FrameError::Length));
-            let header = FrameHeader { length: u32::MAX, ..header };
+            let header = FrameHeader {
+                length: u32::MAX,
+                ..header
+            };
             assert_eq!(header.admit(MAGIC), Err(FrameError::Length));
         }
     }

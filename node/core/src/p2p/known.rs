@@ -16,7 +16,12 @@ pub struct RecentSet<K> {
 impl<K: Ord + Copy> RecentSet<K> {
     /// An empty memory of at most `max` keys.
     pub const fn new(max: usize) -> Self {
-        Self { max, clock: 0, by_key: BTreeMap::new(), by_age: BTreeMap::new() }
+        Self {
+            max,
+            clock: 0,
+            by_key: BTreeMap::new(),
+            by_age: BTreeMap::new(),
+        }
     }
 
     /// Remembers `key` as the newest; false if it was known already.

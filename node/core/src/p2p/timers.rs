@@ -12,7 +12,10 @@ pub struct Timers<K> {
 
 impl<K: Ord + Copy> Default for Timers<K> {
     fn default() -> Self {
-        Self { due: BTreeMap::new(), order: BTreeSet::new() }
+        Self {
+            due: BTreeMap::new(),
+            order: BTreeSet::new(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Numbers only. A bound that is not here does not exist; a bound is checked before memory is
 //! reserved (protocol §1, §4).
 
-use crate::params::BLOCK_BYTES_MAX;
+use crate::params::{BLOCK_BYTES_MAX, HEADER_BYTES};
 use crate::primitives::Millis;
 
 /// The version of the peer protocol that this node speaks; another version is refused without
@@ -67,7 +67,7 @@ pub const INBOUND_MAX: usize = 64;
 pub const UNKNOWN_PAYLOAD_MAX: usize = 64 * 1024;
 
 /// The most bytes of a `Res` payload: a block and the tag before it.
-pub const RES_PAYLOAD_MAX: usize = BLOCK_BYTES_MAX as usize + 16;
+pub const RES_PAYLOAD_MAX: usize = BLOCK_BYTES_MAX + 16;
 
 /// Bytes waiting for one peer to read them; beyond it the peer is disconnected. Twice the largest
 /// message and a margin, so that one block never disconnects anybody.
@@ -100,6 +100,11 @@ pub const REDIAL_FIRST: Millis = Millis::from_secs(1);
 /// Longest pause before a named peer is dialled again.
 pub const REDIAL_MAX: Millis = Millis::from_secs(30);
 
+const _: () = assert!(
+    LOCATOR_MAX > 10 + 32,
+    "heights below 2^32 need 32 doublings"
+);
+const _: () = assert!(HEADERS_MAX * HEADER_BYTES <= BLOCK_BYTES_MAX);
 const _: () = assert!(REQ_BLOCKS_MAX <= BLOCKS_OUTSTANDING_MAX);
 const _: () = assert!(REQ_TRANSFERS_MAX <= TRANSFERS_OUTSTANDING_MAX);
 const _: () = assert!(BLOCKS_OUTSTANDING_MAX <= CHECKS_MAX);
