@@ -6,8 +6,14 @@ use std::process::Command;
 fn main() {
     let commit = git(&["rev-parse", "HEAD"]);
     let time = git(&["log", "-1", "--format=%cI"]);
-    println!("cargo:rustc-env=ARCHIVAS_BUILD_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
-    println!("cargo:rustc-env=ARCHIVAS_BUILD_TIME={}", time.as_deref().unwrap_or("unknown"));
+    println!(
+        "cargo:rustc-env=ARCHIVAS_BUILD_COMMIT={}",
+        commit.as_deref().unwrap_or("unknown")
+    );
+    println!(
+        "cargo:rustc-env=ARCHIVAS_BUILD_TIME={}",
+        time.as_deref().unwrap_or("unknown")
+    );
     println!("cargo:rerun-if-changed=build.rs");
     // The log of HEAD grows with every commit, checkout and rebase.
     for path in ["HEAD", "logs/HEAD"] {

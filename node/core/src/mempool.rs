@@ -305,3 +305,261 @@ impl Mempool {
         assert_eq!(self.tails.len(), self.senders.len());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::networks;
+    use crate::params::pool::{POOL_EXPIRY, POOL_SENDER_MAX};
+    use crate::primitives::{Amount, Memo, Millis, Payment, SecretKey};
+    use crate::rules::check_transfer;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    const NOW: Instant = Instant::new(1_000);
+    const FEE: u64 = 1_000;
+
+    fn key(number: u8) -> SecretKey {
+        SecretKey::from_seed([number; 32])
+    }
+
+    fn transfer(sender: u8, nonce: u64, amount: u64, fee: u64) -> CheckedTransfer {
+        let payment = Payment {
+            to: key(200).address(),
+            amount: Amount::new(amount),
+            fee: Amount::new(fee),
+            nonce: AccountNonce::new(nonce),
+            memo: Memo::default(),
+        };
+        let law = networks::dev().law();
+        let signed = SignedTransfer::sign(&key(sender), &law.domain, payment);
+        check_transfer(signed, &law).expect("the transfer is valid")
+    }
+
+    fn account(balance: u64, nonce: u64) -> Account {
+        Account {
+            balance: Amount::new(balance),
+            nonce: AccountNonce::new(nonce),
+        }
+    }
+
+    fn nonces(chosen: &[CheckedTransfer]) -> Vec<u64> {
+        chosen
+            .iter()
+            .map(|transfer| transfer.signed().nonce.get())
+            .collect()
+    }
+
+    fn reasons(dropped: &[Dropped]) -> Vec<DropReason> {
+        dropped.iter().map(|dropped| dropped.reason).collect()
+    }
+
+    #[test]
+    fn transfers_behind_a_gap_wait_until_it_is_filled() {
+        let mut pool = Mempool::default();
+        let owner = account(1_000_000, 0);
+        let late = pool
+            .admit(NOW, transfer(1, 1, 1, FEE), owner)
+            .expect("queued");
+        assert!(!late.pending);
+        assert!(pool.select(1 << 20).is_empty());
+        assert!(
+            pool.admit(NOW, transfer(1, 0, 1, FEE), owner)
+                .expect("fills the gap")
+                .pending
+        );
+        assert_eq!(nonces(&pool.select(1 << 20)), [0, 1]);
+        assert_eq!(
+            pool.next_nonce(&key(1).address(), &owner),
+            AccountNonce::new(2)
+        );
+        pool.check_invariants();
+    }
+
+    #[test]
+    fn the_sum_of_a_senders_transfers_stays_within_its_balance() {
+        let mut pool = Mempool::default();
+        let owner = account(3_000, 0);
+        pool.admit(NOW, transfer(1, 0, 1_000, FEE), owner)
+            .expect("within the balance");
+        let refused = pool.admit(NOW, transfer(1, 1, 1, FEE), owner);
+        assert_eq!(refused, Err(PoolRefusal::InsufficientBalance));
+    }
+
+    #[test]
+    fn used_far_and_too_many_nonces_are_refused() {
+        let mut pool = Mempool::default();
+        let owner = account(u64::MAX >> 1, 5);
+        let refused =
+            |pool: &mut Mempool, nonce| pool.admit(NOW, transfer(1, nonce, 1, FEE), owner);
+        assert_eq!(refused(&mut pool, 4), Err(PoolRefusal::NonceTooLow));
+        assert_eq!(refused(&mut pool, 5 + 65), Err(PoolRefusal::NonceTooHigh));
+        for nonce in 0..POOL_SENDER_MAX as u64 {
+            refused(&mut pool, 5 + nonce).expect("within the bound of a sender");
+        }
+        assert_eq!(refused(&mut pool, 5 + 64), Err(PoolRefusal::SenderFull));
+        pool.check_invariants();
+    }
+
+    #[test]
+    fn a_replacement_pays_a_tenth_more_and_takes_the_others_place() {
+        let mut pool = Mempool::default();
+        let owner = account(1_000_000, 0);
+        pool.admit(NOW, transfer(1, 0, 1, 1_000), owner)
+            .expect("taken");
+        let cheap = pool.admit(NOW, transfer(1, 0, 2, 1_050), owner);
+        assert_eq!(cheap, Err(PoolRefusal::ReplacementUnderpriced));
+        let admitted = pool
+            .admit(NOW, transfer(1, 0, 2, 1_200), owner)
+            .expect("pays enough");
+        assert_eq!(reasons(&admitted.dropped), [DropReason::Replaced]);
+        assert_eq!(pool.len(), 1);
+        pool.check_invariants();
+    }
+
+    #[test]
+    fn a_confirmed_transfer_and_its_rival_both_leave() {
+        let mut pool = Mempool::default();
+        let owner = account(1_000_000, 0);
+        pool.admit(NOW, transfer(1, 0, 1, FEE), owner)
+            .expect("taken");
+        pool.admit(NOW, transfer(2, 0, 1, FEE), owner)
+            .expect("taken");
+        let joined = [transfer(1, 0, 1, FEE), transfer(2, 0, 7, FEE)];
+        let touched = [
+            (key(1).address(), account(1, 1)),
+            (key(2).address(), account(1, 1)),
+        ]
+        .into();
+        let dropped = pool.follow(NOW, Vec::new(), &joined, &touched);
+        assert_eq!(
+            reasons(&dropped),
+            [DropReason::Confirmed, DropReason::Conflict]
+        );
+        assert!(pool.is_empty());
+        pool.check_invariants();
+    }
+
+    #[test]
+    fn transfers_of_left_blocks_come_back_before_those_that_follow_them() {
+        let mut pool = Mempool::default();
+        pool.admit(NOW, transfer(1, 2, 1, FEE), account(1_000_000, 2))
+            .expect("taken");
+        let left = alloc::vec![transfer(1, 0, 1, FEE), transfer(1, 1, 1, FEE)];
+        let touched = [(key(1).address(), account(1_000_000, 0))].into();
+        assert!(pool.follow(NOW, left, &[], &touched).is_empty());
+        assert_eq!(nonces(&pool.select(1 << 20)), [0, 1, 2]);
+        pool.check_invariants();
+    }
+
+    #[test]
+    fn what_waits_too_long_is_forgotten_with_a_reason() {
+        let mut pool = Mempool::default();
+        pool.admit(NOW, transfer(1, 0, 1, FEE), account(1_000_000, 0))
+            .expect("taken");
+        assert_eq!(pool.next_expiry(), Some(NOW.plus(POOL_EXPIRY)));
+        assert!(
+            pool.expire(NOW.plus(POOL_EXPIRY).plus(Millis::new(0)))
+                .len()
+                == 1
+        );
+        assert!(pool.is_empty() && pool.next_expiry().is_none());
+    }
+
+    #[test]
+    fn the_best_rate_is_chosen_first_and_what_does_not_fit_is_passed_over() {
+        let mut pool = Mempool::default();
+        for (sender, fee) in [(1, 1_000), (2, 3_000), (3, 2_000)] {
+            pool.admit(NOW, transfer(sender, 0, 1, fee), account(1_000_000, 0))
+                .expect("taken");
+        }
+        let chosen = pool.select(1 << 20);
+        let fees: Vec<u64> = chosen
+            .iter()
+            .map(|transfer| transfer.signed().fee.get())
+            .collect();
+        assert_eq!(fees, [3_000, 2_000, 1_000]);
+        assert_eq!(pool.select(chosen[0].size()).len(), 1);
+        assert!(pool.select(1).is_empty());
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Admit {
+            sender: u8,
+            nonce: u64,
+            amount: u64,
+            fee: u64,
+        },
+        Confirm {
+            sender: u8,
+        },
+        Leave {
+            sender: u8,
+        },
+        Expire {
+            after: u64,
+        },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (0..4_u8, 0..6_u64, 1..5_000_u64, 1_000..4_000_u64)
+                .prop_map(|(sender, nonce, amount, fee)| Step::Admit { sender, nonce, amount, fee }),
+            2 => (0..4_u8).prop_map(|sender| Step::Confirm { sender }),
+            1 => (0..4_u8).prop_map(|sender| Step::Leave { sender }),
+            1 => (0..8_000_000_u64).prop_map(|after| Step::Expire { after }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn counters_and_indexes_equal_a_recount_after_any_steps(
+            steps in proptest::collection::vec(step(), 1..60),
+        ) {
+            let mut pool = Mempool::default();
+            let mut accounts = [account(20_000, 0); 4];
+            let mut confirmed: [Vec<CheckedTransfer>; 4] = Default::default();
+            let mut now = NOW;
+            for step in steps {
+                match step {
+                    Step::Admit { sender, nonce, amount, fee } => {
+                        let owner = accounts[usize::from(sender)];
+                        let _ = pool.admit(now, transfer(sender, nonce, amount, fee), owner);
+                    }
+                    Step::Confirm { sender } => {
+                        let owner = &mut accounts[usize::from(sender)];
+                        let block = transfer(sender, owner.nonce.get(), 1, 1_000);
+                        owner.nonce = owner.nonce.next().expect("far from the end");
+                        let touched = [(key(sender).address(), *owner)].into();
+                        pool.follow(now, Vec::new(), core::slice::from_ref(&block), &touched);
+                        confirmed[usize::from(sender)].push(block);
+                    }
+                    Step::Leave { sender } => {
+                        let Some(block) = confirmed[usize::from(sender)].pop() else { continue };
+                        let owner = &mut accounts[usize::from(sender)];
+                        owner.nonce = block.signed().nonce;
+                        let touched = [(key(sender).address(), *owner)].into();
+                        pool.follow(now, alloc::vec![block], &[], &touched);
+                    }
+                    Step::Expire { after } => {
+                        now = now.plus(Millis::new(after));
+                        pool.expire(now);
+                    }
+                }
+                pool.check_invariants();
+                let mut next: BTreeMap<Address, u64> = BTreeMap::new();
+                for chosen in pool.select(1 << 20) {
+                    let owner = accounts.iter().enumerate().find(|(number, _)| {
+                        key(u8::try_from(*number).expect("small")).address() == chosen.from()
+                    });
+                    let first = owner.expect("a sender of ours").1.nonce.get();
+                    let expected = next.entry(chosen.from()).or_insert(first);
+                    prop_assert_eq!(chosen.signed().nonce.get(), *expected);
+                    *expected += 1;
+                }
+            }
+        }
+    }
+}
