@@ -110,9 +110,14 @@ impl WireTransfer {
         ))
     }
 
-    /// The body that a wallet would hand in for a signed transfer.
+    /// The body that a wallet would hand in for a signed transfer, as JSON.
     pub fn from_signed(signed: &SignedTransfer, domain: &Domain) -> String {
-        let wire = Self {
+        serde_json::to_string(&Self::of(signed, domain)).expect("strings and numbers serialize")
+    }
+
+    /// The same as a value, to be written as part of a larger object.
+    pub fn of(signed: &SignedTransfer, domain: &Domain) -> Self {
+        Self {
             tx: WireTx {
                 kind: "transfer".to_owned(),
                 from: signed.from().to_string(),
@@ -125,8 +130,7 @@ impl WireTransfer {
             pubkey: BASE64.encode(signed.public_key.as_bytes()),
             sig: BASE64.encode(signed.signature.as_bytes()),
             hash: signed.id(domain).to_string(),
-        };
-        serde_json::to_string(&wire).expect("strings and numbers serialize")
+        }
     }
 
     fn contents(self) -> Result<SignedTransfer, WireError> {

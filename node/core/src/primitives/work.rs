@@ -1,6 +1,7 @@
 //! Targets and work. A seal is a block id that, read as a big-endian number, is at most the target;
 //! so a smaller target is harder, and a block's work is how many tries it takes on average.
 
+use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
@@ -66,6 +67,11 @@ impl Work {
     /// The work `times` over, saturating.
     pub fn saturating_mul(self, times: u64) -> Self {
         Self(self.0.saturating_mul(U256::from(times)))
+    }
+
+    /// The number in decimal digits, for outward JSON text.
+    pub fn to_decimal(self) -> String {
+        self.0.to_string()
     }
 
     /// The number for outward JSON: at most 2^53 − 1.
