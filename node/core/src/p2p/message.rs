@@ -124,3 +124,94 @@ impl Message {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::p2p::frame::payload_max;
+    use crate::params::networks;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn samples() -> Vec<Message> {
+        let genesis = networks::dev();
+        let id = genesis.id();
+        let hello = Hello {
+            protocol: 1,
+            genesis: id,
+            best: id,
+            height: Height::new(u64::MAX),
+            chainwork: Work::ZERO,
+            oldest_body: Height::GENESIS,
+            time: Timestamp::new(u64::MAX),
+            user_agent: BoundedString::new("x".repeat(USER_AGENT_BYTES_MAX)).expect("the bound"),
+            listen_port: u16::MAX,
+            nonce: u64::MAX,
+        };
+        let locator = BoundedVec::new(vec![id; LOCATOR_MAX]).expect("the bound");
+        let block = Block {
+            header: genesis.header(),
+            transfers: Vec::new(),
+        };
+        let items = vec![Item::Transfer(TxId::from_bytes([7; 32])); INV_MAX];
+        vec![
+            Message::Hello(hello),
+            Message::Ping(u64::MAX),
+            Message::Pong(0),
+            Message::GetHeaders(GetHeaders { locator, stop: id }),
+            Message::Headers(vec![genesis.header(); HEADERS_MAX]),
+            Message::Inv(items.clone()),
+            Message::Req(items),
+            Message::Res(Response::Block(block)),
+            Message::Res(Response::NotFound(Item::Block(id))),
+        ]
+    }
+
+    #[test]
+    fn the_largest_message_of_each_kind_is_within_its_bound_and_reads_back() {
+        for message in samples() {
+            let (kind, payload) = message.encode();
+            assert!(
+                payload.len() <= payload_max(kind),
+                "kind {kind}: {} bytes",
+                payload.len()
+            );
+            assert_eq!(Message::decode(kind, &payload), Ok(Some(message)));
+        }
+    }
+
+    #[test]
+    fn a_list_one_above_its_bound_is_refused() {
+        let genesis = networks::dev();
+        let headers = encode(&vec![genesis.header(); HEADERS_MAX + 1]);
+        assert!(Message::decode(kind::HEADERS, &headers).is_err());
+        let items = encode(&vec![Item::Block(genesis.id()); INV_MAX + 1]);
+        assert!(Message::decode(kind::INV, &items).is_err());
+        assert!(Message::decode(kind::REQ, &items).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_decodes_encodes_to_the_same_bytes(
+            kind in 0_u8..=9,
+            sample in 0_usize..9,
+            flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            noise in proptest::collection::vec(any::<u8>(), 0..80),
+            from_sample in any::<bool>(),
+        ) {
+            let (kind, bytes) = if from_sample {
+                let (kind, mut bytes) = samples().swap_remove(sample).encode();
+                for (at, value) in flips {
+                    let at = at.index(bytes.len());
+                    bytes[at] ^= value;
+                }
+                (kind, bytes)
+            } else {
+                (kind, noise)
+            };
+            if let Ok(Some(message)) = Message::decode(kind, &bytes) {
+                prop_assert_eq!(message.encode(), (kind, bytes));
+            }
+        }
+    }
+}
