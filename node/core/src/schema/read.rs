@@ -98,13 +98,20 @@ fn last_id(rows: &impl Reader, table: Table) -> Result<Option<BlockId>, StorageE
         .transpose()
 }
 
-/// The ids of all valid headers without a valid child: the ends of all known branches.
+/// The ids of all valid headers without a valid child: the ends of all known branches, the one with
+/// the most work first.
 pub fn header_tips(rows: &impl Reader) -> Result<Vec<BlockId>, StorageError> {
-    let found = rows.scan(Table::HeaderTips, &Scan::all().descending())?;
-    found
-        .iter()
-        .map(|(key, _)| id_at_end(Table::HeaderTips, key))
-        .collect()
+    ids_by_work(rows, Table::HeaderTips)
+}
+
+/// The ids of all connectable valid blocks without such a child, the best first.
+pub fn block_tips(rows: &impl Reader) -> Result<Vec<BlockId>, StorageError> {
+    ids_by_work(rows, Table::BlockTips)
+}
+
+fn ids_by_work(rows: &impl Reader, table: Table) -> Result<Vec<BlockId>, StorageError> {
+    let found = rows.scan(table, &Scan::all().descending())?;
+    found.iter().map(|(key, _)| id_at_end(table, key)).collect()
 }
 
 /// The block of that height on the best chain.
@@ -186,6 +193,11 @@ pub fn body(rows: &impl Reader, id: &BlockId) -> Result<Option<Vec<SignedTransfe
         .map(|value| decode_body(&value))
         .transpose();
     body.map_err(|error| StorageError::damaged(Table::Bodies, key, &error))
+}
+
+/// Whether the transfers of a block are stored.
+pub fn has_body(rows: &impl Reader, id: &BlockId) -> Result<bool, StorageError> {
+    Ok(rows.get(Table::Bodies, id.as_bytes())?.is_some())
 }
 
 /// A stored block, header and transfers.

@@ -1,0 +1,127 @@
+//! One change of the chain in the making: the rows to be written, and what memory will hold once
+//! they are. Nothing of it is true before the commit.
+
+use alloc::vec::Vec;
+
+use super::verdict::{HeaderPoint, TipChange};
+use crate::params::Genesis;
+use crate::primitives::{Height, LtHash};
+use crate::rules::{CheckedBlock, CheckedTransfer};
+use crate::schema::{Arrival, Tip, meta, write};
+use crate::storage::{Batch, Overlay, Reader};
+
+/// What the chain keeps in memory of the last commit; all of it can be derived from storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct View {
+    /// The end of the best chain; the account rows are the state after it.
+    pub tip: Tip,
+    /// The valid header with the most chainwork.
+    pub best_header: HeaderPoint,
+    /// The LtHash of the account rows.
+    pub lthash: LtHash,
+    /// The number for the next block that becomes connectable.
+    pub next_arrival: Arrival,
+    /// On the best header's chain the bodies of all blocks below this height are here.
+    pub missing_from: Height,
+}
+
+/// A change in the making.
+pub(super) struct Draft<'a, S> {
+    /// The rows as they will be.
+    pub rows: Overlay<'a, S>,
+    /// The memory as it will be.
+    pub view: View,
+    /// The network's genesis.
+    pub genesis: &'a Genesis,
+    /// The block that this change is about, so that it is not read back and hashed again.
+    pub fresh: Option<CheckedBlock>,
+    /// The blocks that left the best chain so far, newest first.
+    pub left: Vec<CheckedBlock>,
+    /// The blocks that joined it so far, oldest first.
+    pub joined: Vec<CheckedBlock>,
+}
+
+/// A change that is ready to be committed.
+pub(super) struct Finished {
+    /// The rows to write.
+    pub batch: Batch,
+    /// What memory holds after the commit.
+    pub view: View,
+    /// How the best chain changes.
+    pub tip_change: Option<TipChange>,
+}
+
+impl<'a, S: Reader> Draft<'a, S> {
+    /// A draft that changes nothing yet.
+    pub fn new(storage: &'a S, view: &View, genesis: &'a Genesis) -> Self {
+        let rows = Overlay::new(storage);
+        let (left, joined) = (Vec::new(), Vec::new());
+        Self {
+            rows,
+            view: view.clone(),
+            genesis,
+            fresh: None,
+            left,
+            joined,
+        }
+    }
+
+    /// Closes the draft of a change from `before`.
+    pub fn finish(mut self, before: &View) -> Finished {
+        self.write_meta(before);
+        let from = before.tip.clone();
+        let tip_change = tip_change(from, &self.view.tip, self.left, self.joined);
+        Finished {
+            batch: self.rows.into_batch(),
+            view: self.view,
+            tip_change,
+        }
+    }
+
+    fn write_meta(&mut self, before: &View) {
+        let (rows, view) = (&mut self.rows, &self.view);
+        if view.tip.id != before.tip.id {
+            write::put_meta(rows, meta::TIP, &view.tip.id);
+            write::put_lthash(rows, &view.lthash);
+        }
+        if view.best_header != before.best_header {
+            write::put_meta(rows, meta::BEST_HEADER, &view.best_header.id);
+        }
+        if view.next_arrival != before.next_arrival {
+            write::put_meta(rows, meta::NEXT_ARRIVAL, &view.next_arrival);
+        }
+    }
+}
+
+fn tip_change(
+    from: Tip,
+    to: &Tip,
+    mut left: Vec<CheckedBlock>,
+    joined: Vec<CheckedBlock>,
+) -> Option<TipChange> {
+    if from.id == to.id {
+        return None;
+    }
+    left.reverse();
+    let (left_blocks, joined_blocks) = (count(&left), count(&joined));
+    Some(TipChange {
+        fork_height: to.height.saturating_sub(joined_blocks),
+        from,
+        to: to.clone(),
+        left: transfers(left),
+        joined: transfers(joined),
+        left_blocks,
+        joined_blocks,
+    })
+}
+
+fn count(blocks: &[CheckedBlock]) -> u64 {
+    u64::try_from(blocks.len()).expect("usize has at most 64 bits")
+}
+
+fn transfers(blocks: Vec<CheckedBlock>) -> Vec<CheckedTransfer> {
+    blocks
+        .into_iter()
+        .flat_map(CheckedBlock::into_transfers)
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! Floor 6, history: the tree of headers and blocks, and the best chain through it.
+//!
+//! Every public change is one batch and one commit, at the end; memory follows only after it. What
+//! stands in memory is a fixed handful of values that storage determines, so a restart decides the
+//! same. The tree itself stays in storage, however long the chain is.
+
+mod accept;
+mod draft;
+mod headers;
+mod invariants;
+mod marks;
+mod open;
+mod queries;
+mod reorganize;
+mod template;
+mod tree;
+mod verdict;
+
+pub use invariants::Thoroughness;
+pub use verdict::{
+    BlockOutcome, BlockVerdict, HeaderPoint, HeaderStop, HeadersVerdict, NoTemplate, OpenError,
+    Template, TipChange,
+};
+
+use crate::params::{Genesis, Law};
+use crate::primitives::BlockId;
+use crate::schema::Tip;
+use crate::storage::{Storage, StorageError, StorageErrorKind};
+use draft::{Draft, View};
+
+/// The history of one network, over a store that it owns.
+///
+/// After an `Err` of any method that changes something, the store may hold the change or not: the
+/// chain must be dropped and opened anew.
+#[derive(Debug)]
+pub struct Chain<S> {
+    storage: S,
+    genesis: Genesis,
+    genesis_id: BlockId,
+    law: Law,
+    view: View,
+    self_checks: Option<Thoroughness>,
+}
+
+impl<S: Storage> Chain<S> {
+    /// The last block of the best chain.
+    pub const fn tip(&self) -> &Tip {
+        &self.view.tip
+    }
+
+    /// The valid header with the most chainwork, among equals the first that came.
+    pub const fn best_header(&self) -> &HeaderPoint {
+        &self.view.best_header
+    }
+
+    /// The store, to be read.
+    pub const fn reader(&self) -> &S {
+        &self.storage
+    }
+
+    /// The network's genesis.
+    pub const fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The id of the genesis block.
+    pub const fn genesis_id(&self) -> &BlockId {
+        &self.genesis_id
+    }
+
+    /// What stateless checks need to know of the network.
+    pub const fn law(&self) -> &Law {
+        &self.law
+    }
+
+    /// Checks the invariants after every change from now on, or no longer. For simulators and
+    /// fuzzers; on from the start in this crate's tests.
+    pub const fn set_self_checks(&mut self, checks: Option<Thoroughness>) {
+        self.self_checks = checks;
+    }
+
+    fn draft(&self) -> Draft<'_, S> {
+        Draft::new(&self.storage, &self.view, &self.genesis)
+    }
+
+    /// Makes a draft true: one commit, then memory.
+    fn commit(&mut self, finished: draft::Finished) -> Result<Option<TipChange>, StorageError> {
+        if !finished.batch.is_empty() {
+            self.storage.commit(finished.batch)?;
+        }
+        self.view = finished.view;
+        if let Some(checks) = self.self_checks {
+            match self.check_invariants(checks) {
+                Err(error) if error.kind == StorageErrorKind::Damaged => panic!("{error}"),
+                checked => checked?,
+            }
+        }
+        Ok(finished.tip_change)
+    }
+}
+
+#[cfg(test)]
+mod tests;

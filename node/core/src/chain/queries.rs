@@ -1,0 +1,133 @@
+//! Questions about the chain that peers and the desk ask.
+
+use alloc::vec::Vec;
+
+use super::Chain;
+use crate::params::LOCATOR_MAX;
+use crate::primitives::{Block, BlockId, Header, Height};
+use crate::schema::{self, HeaderRecord, Status};
+use crate::storage::{Reader, Storage, StorageError, Table};
+
+/// How many steps of a locator are single; after them each is twice as long as the one before.
+const LOCATOR_SINGLE_STEPS: usize = 10;
+
+/// How many rows of the best header's chain are read at once when bodies are missing.
+const MISSING_PAGE: usize = 128;
+
+impl<S: Storage> Chain<S> {
+    /// The stored header with that id.
+    ///
+    /// # Errors
+    /// The machine's only.
+    pub fn header(&self, id: &BlockId) -> Result<Option<HeaderRecord>, StorageError> {
+        schema::header(&self.storage, id)
+    }
+
+    /// The stored block with that id, if its body is here.
+    ///
+    /// # Errors
+    /// The machine's only.
+    pub fn block(&self, id: &BlockId) -> Result<Option<Block>, StorageError> {
+        schema::block(&self.storage, id)
+    }
+
+    /// Ids along the best header's chain by which a peer finds where we part: the best header, ten
+    /// single steps, then doubling, genesis last. At most [`LOCATOR_MAX`].
+    ///
+    /// # Errors
+    /// The machine's only.
+    pub fn locator(&self) -> Result<Vec<BlockId>, StorageError> {
+        let mut ids = Vec::new();
+        let (mut height, mut step) = (self.view.best_header.height, 1);
+        while height != Height::GENESIS {
+            ids.push(named(&self.storage, Table::BestHeaders, height)?);
+            step *= if ids.len() > LOCATOR_SINGLE_STEPS {
+                2
+            } else {
+                1
+            };
+            height = height.saturating_sub(step);
+        }
+        ids.push(self.genesis_id);
+        assert!(
+            ids.len() <= LOCATOR_MAX,
+            "heights below 2^32 need 10 + 32 steps"
+        );
+        Ok(ids)
+    }
+
+    /// Headers of the best chain after the first id of the locator that is on it (after genesis
+    /// when none is), up to and including `stop`, at most `max`.
+    ///
+    /// # Errors
+    /// The machine's only.
+    pub fn headers_after(
+        &self,
+        locator: &[BlockId],
+        stop: &BlockId,
+        max: usize,
+    ) -> Result<Vec<Header>, StorageError> {
+        let mut from = Height::GENESIS;
+        for id in locator.iter().take(LOCATOR_MAX) {
+            if let Some(height) = self.height_on_best(id)? {
+                from = height;
+                break;
+            }
+        }
+        let mut headers = Vec::new();
+        for id in schema::best_ids(&self.storage, from.next(), max)? {
+            headers.push(schema::required_header(&self.storage, &id)?.header);
+            if id == *stop {
+                break;
+            }
+        }
+        Ok(headers)
+    }
+
+    /// The height of a block if it is on the best chain.
+    ///
+    /// # Errors
+    /// The machine's only.
+    pub fn height_on_best(&self, id: &BlockId) -> Result<Option<Height>, StorageError> {
+        let Some(record) = schema::header(&self.storage, id)? else {
+            return Ok(None);
+        };
+        let height = record.header.height;
+        Ok((schema::best_id(&self.storage, height)? == Some(*id)).then_some(height))
+    }
+
+    /// The first blocks of the best header's chain whose bodies are not here, lowest first, at most
+    /// `limit`. Costs as much as there are blocks between the first missing and the last returned.
+    ///
+    /// # Errors
+    /// The machine's only.
+    pub fn missing_bodies(&self, limit: usize) -> Result<Vec<BlockId>, StorageError> {
+        let mut missing = Vec::new();
+        let mut from = self.view.missing_from;
+        while missing.len() < limit {
+            let page = schema::best_header_ids(&self.storage, from, MISSING_PAGE)?;
+            if page.is_empty() {
+                break;
+            }
+            for id in page {
+                let status = schema::required_header(&self.storage, &id)?.status;
+                if status == Status::HeaderOnly && missing.len() < limit {
+                    missing.push(id);
+                }
+                from = from.next();
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// The id that one of the two chains has at a height within it.
+fn named(rows: &impl Reader, table: Table, height: Height) -> Result<BlockId, StorageError> {
+    let id = match table {
+        Table::BestHeaders => schema::best_header_id(rows, height)?,
+        _ => schema::best_id(rows, height)?,
+    };
+    id.ok_or_else(|| {
+        StorageError::damaged(table, &height.get().to_be_bytes(), &"the row is missing")
+    })
+}

@@ -1,0 +1,115 @@
+//! Walking the state from the tip to the best candidate: down to the fork, up the other branch.
+//!
+//! Every step goes from one block boundary to the next, so the walk may stop anywhere; what it has
+//! done so far is always the state of some block.
+
+use alloc::vec::Vec;
+use core::fmt::Display;
+
+use super::draft::Draft;
+use crate::ledger::{self, Fault};
+use crate::primitives::BlockId;
+use crate::rules::{CheckedBlock, Invalid};
+use crate::schema::{self, Tip, write};
+use crate::storage::{Reader, StorageError, Table};
+
+/// Blocks that proved invalid, each with the rule that it breaks.
+pub(super) type Culprits = Vec<(BlockId, Invalid)>;
+
+impl<S: Reader> Draft<'_, S> {
+    /// Walks to the best candidate. Each block that proves invalid on the way is marked with its
+    /// descendants, and the walk goes on from there to the best of the rest.
+    pub fn follow_best(&mut self) -> Result<Culprits, StorageError> {
+        let mut culprits = Vec::new();
+        loop {
+            let best = self.best_candidate()?;
+            if best == self.view.tip.id {
+                return Ok(culprits);
+            }
+            if let Some((at, why)) = self.walk_to(best)? {
+                self.mark_invalid(&at)?;
+                culprits.push((at, why));
+            }
+        }
+    }
+
+    /// Walks towards a block and stops below the first one that proves invalid.
+    fn walk_to(&mut self, target: BlockId) -> Result<Option<(BlockId, Invalid)>, StorageError> {
+        let mut path = Vec::new();
+        let mut id = target;
+        let fork = loop {
+            let header = schema::required_header(&self.rows, &id)?.header;
+            if schema::best_id(&self.rows, header.height)? == Some(id) {
+                break header.height;
+            }
+            path.push(id);
+            id = header.parent;
+        };
+        while self.view.tip.height > fork {
+            self.revert_tip()?;
+        }
+        for id in path.into_iter().rev() {
+            if let Err(why) = self.apply(id)? {
+                return Ok(Some((id, why)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn revert_tip(&mut self) -> Result<(), StorageError> {
+        let Tip {
+            id, height, header, ..
+        } = self.view.tip;
+        let block = self.load(&id)?;
+        let parent = tip_at(&self.rows, header.parent)?;
+        let root = &parent.header.state_root;
+        ledger::revert_block(&mut self.rows, &mut self.view.lthash, &block, root)?;
+        write::set_best(&mut self.rows, height, None);
+        self.view.tip = parent;
+        match self.joined.last() {
+            Some(last) if last.id() == block.id() => drop(self.joined.pop()),
+            _ => self.left.push(block),
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, id: BlockId) -> Result<Result<(), Invalid>, StorageError> {
+        let block = self.load(&id)?;
+        let rules = &self.genesis.rules;
+        match ledger::apply_block(&mut self.rows, &mut self.view.lthash, rules, &block) {
+            Ok(()) => {}
+            Err(Fault::Invalid(why)) => return Ok(Err(why)),
+            Err(Fault::Storage(error)) => return Err(error),
+        }
+        write::set_best(&mut self.rows, block.header().height, Some(&id));
+        self.view.tip = tip_at(&self.rows, id)?;
+        match self.left.last() {
+            Some(last) if last.id() == id => drop(self.left.pop()),
+            _ => self.joined.push(block),
+        }
+        Ok(Ok(()))
+    }
+
+    /// A block that was checked before it was stored.
+    fn load(&mut self, id: &BlockId) -> Result<CheckedBlock, StorageError> {
+        if let Some(fresh) = self.fresh.take_if(|fresh| fresh.id() == *id) {
+            return Ok(fresh);
+        }
+        let damaged = |why: &dyn Display| StorageError::damaged(Table::Bodies, id.as_bytes(), why);
+        let block = schema::block(&self.rows, id)?;
+        let block = block.ok_or_else(|| damaged(&"the row is missing"))?;
+        CheckedBlock::from_store(block, &self.genesis.domain).map_err(|why| damaged(&why))
+    }
+}
+
+/// The tip that a stored block makes.
+fn tip_at(rows: &impl Reader, id: BlockId) -> Result<Tip, StorageError> {
+    let record = schema::required_header(rows, &id)?;
+    let height = record.header.height;
+    Ok(Tip {
+        id,
+        height,
+        chainwork: record.chainwork,
+        header: record.header,
+    })
+}
