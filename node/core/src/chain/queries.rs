@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Chain;
-use crate::params::LOCATOR_MAX;
+use crate::params::peers::LOCATOR_MAX;
 use crate::primitives::{Block, BlockId, Header, Height};
 use crate::schema::{self, HeaderRecord, Status};
 use crate::storage::{Reader, Storage, StorageError, Table};
