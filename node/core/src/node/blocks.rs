@@ -102,40 +102,40 @@ impl<S: Storage> Node<S> {
         {
             state.known.insert(Item::Block(id));
         }
-        let BlockVerdict { outcome, tip_change } = self.chain.accept_block(now.wall, block)?;
+        let BlockVerdict { outcome, invalid, tip_change } = self.chain.accept_block(now.wall, block)?;
         if let Some(change) = tip_change {
             self.follow_tip(now, change)?;
         }
-        match outcome {
-            BlockOutcome::Invalid { at, why } => self.block_invalid(now, origin, id, at, why),
-            BlockOutcome::Orphan => self.refuse_own(origin, "orphan", "its parent is unknown"),
-            BlockOutcome::NotYet => self.refuse_own(origin, "not_yet", "its time lies in the future"),
-            BlockOutcome::Duplicate | BlockOutcome::Stored | BlockOutcome::TipChanged => {
-                if let Origin::Own(ticket) = origin {
-                    let answer = Answer::BlockAccepted(id);
-                    self.actions.push_back(Action::Answer { ticket, answer });
-                }
+        for (id, why) in invalid {
+            self.notify(Event::BlockRefused { id, code: why.code() });
+        }
+        match (outcome, origin) {
+            (BlockOutcome::Duplicate | BlockOutcome::Stored, Origin::Own(ticket)) => {
+                let answer = Answer::BlockAccepted(id);
+                self.actions.push_back(Action::Answer { ticket, answer });
+                Ok(())
+            }
+            (BlockOutcome::Invalid(_), Origin::Peer(peer)) => {
+                self.disconnect(now, peer, Disconnect::Invalid)
+            }
+            // A descendant of an invalid block: whoever delivered that one was to blame.
+            (_, Origin::Peer(_)) => Ok(()),
+            (refused, Origin::Own(ticket)) => {
+                self.answer_block_refused(ticket, &refused);
                 Ok(())
             }
         }
     }
 
-    /// A block broke a rule of the ledger. Whoever delivered it is to blame, but not whoever
-    /// delivered a descendant.
-    fn block_invalid(
-        &mut self,
-        now: Now,
-        origin: Origin,
-        id: BlockId,
-        at: BlockId,
-        why: Invalid,
-    ) -> Result<(), StorageError> {
-        self.notify(Event::BlockRefused { id: at, code: why.code() });
-        match origin {
-            Origin::Peer(peer) if id == at => self.disconnect(now, peer, Disconnect::Invalid),
-            Origin::Peer(_) => Ok(()),
-            Origin::Own(_) => self.refuse_own(origin, why.code(), &why.to_string()),
-        }
+    fn answer_block_refused(&mut self, ticket: Ticket, outcome: &BlockOutcome) {
+        let (code, sentence) = match outcome {
+            BlockOutcome::Invalid(why) => (why.code(), why.to_string()),
+            BlockOutcome::KnownInvalid => ("invalid_parent", "its branch is invalid".into()),
+            BlockOutcome::Orphan => ("orphan", "its parent is unknown".into()),
+            BlockOutcome::NotYet => ("not_yet", "its time lies in the future".into()),
+            BlockOutcome::Duplicate | BlockOutcome::Stored => return,
+        };
+        self.actions.push_back(Action::Answer { ticket, answer: Answer::Refused { code, sentence } });
     }
 
     /// A block failed a check without state. Under a right tx root the block itself is bad; under a
@@ -153,21 +153,11 @@ impl<S: Storage> Node<S> {
         self.notify(Event::BlockRefused { id, code: why.code() });
         match check.origin {
             Origin::Peer(peer) => self.disconnect(now, peer, Disconnect::Invalid),
-            Origin::Own(_) => self.refuse_own(check.origin, why.code(), &why.to_string()),
+            Origin::Own(ticket) => {
+                self.answer_block_refused(ticket, &BlockOutcome::Invalid(why));
+                Ok(())
+            }
         }
-    }
-
-    fn refuse_own(
-        &mut self,
-        origin: Origin,
-        code: &'static str,
-        sentence: &str,
-    ) -> Result<(), StorageError> {
-        if let Origin::Own(ticket) = origin {
-            let answer = Answer::Refused { code, sentence: sentence.into() };
-            self.actions.push_back(Action::Answer { ticket, answer });
-        }
-        Ok(())
     }
 
     pub(super) fn answer_busy(&mut self, ticket: Ticket) {
