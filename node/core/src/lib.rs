@@ -12,6 +12,7 @@ extern crate std;
 pub mod chain;
 pub mod ledger;
 pub mod mempool;
+pub mod node;
 pub mod p2p;
 pub mod params;
 pub mod primitives;

@@ -3,9 +3,9 @@
 //! Each input runs to completion. Time is an argument, randomness comes from the seed given to
 //! [`Node::open`], and the only error is storage's: after one the node must not be used again.
 
-mod headers;
 mod blocks;
 mod connect;
+mod headers;
 mod relay;
 mod serve;
 mod types;
@@ -23,8 +23,8 @@ use crate::p2p::message::Message;
 use crate::p2p::peer::{Disconnect, Peer, PeerId};
 use crate::p2p::timers::Timers;
 use crate::p2p::wanted::WantedTransfers;
-use crate::params::peers::{CHECKS_MAX, REFUSED_TRANSFERS_MAX};
 use crate::params::Genesis;
+use crate::params::peers::{CHECKS_MAX, REFUSED_TRANSFERS_MAX};
 use crate::primitives::limits::{BLOCK_TRANSFERS_MAX, HEADER_BYTES};
 use crate::primitives::{Address, BlockId, Instant, Now, SignedHash, TxId, codec};
 use crate::storage::{Storage, StorageError};
@@ -143,7 +143,9 @@ impl<S: Storage> Node<S> {
         kind: u8,
         payload: &[u8],
     ) -> Result<(), StorageError> {
-        let Some(state) = self.peers.get(&peer) else { return Ok(()) };
+        let Some(state) = self.peers.get(&peer) else {
+            return Ok(());
+        };
         let ready = state.is_ready();
         let message = match Message::decode(kind, payload) {
             Ok(Some(message)) => message,
@@ -212,7 +214,8 @@ impl<S: Storage> Node<S> {
         let block_max = self.chain.law().rules.block_bytes_max as usize;
         let list_length = codec::varint_bytes(BLOCK_TRANSFERS_MAX as u64);
         let room = block_max.saturating_sub(HEADER_BYTES + list_length);
-        self.chain.template(now.wall, producer, self.mempool.select(room))
+        self.chain
+            .template(now.wall, producer, self.mempool.select(room))
     }
 
     /// The tip of the best chain.
@@ -232,9 +235,10 @@ impl<S: Storage> Node<S> {
 
     /// The pool's transfers in the order in which they came.
     pub fn mempool_entries(&self) -> impl Iterator<Item = MempoolEntry> {
-        self.mempool
-            .entries()
-            .map(|(entry, pending)| MempoolEntry { transfer: entry.transfer.clone(), pending })
+        self.mempool.entries().map(|(entry, pending)| MempoolEntry {
+            transfer: entry.transfer.clone(),
+            pending,
+        })
     }
 
     /// Counters and the tip.
@@ -274,14 +278,21 @@ impl<S: Storage> Node<S> {
             peer.check_invariants();
         }
         for (id, peer) in &self.downloads {
-            let owed = self.peers.get(peer).is_some_and(|state| state.blocks_owed.contains(id));
+            let owed = self
+                .peers
+                .get(peer)
+                .is_some_and(|state| state.blocks_owed.contains(id));
             assert!(owed, "a block in flight is owed by a connected peer");
         }
     }
 
     fn send(&mut self, peer: PeerId, message: &Message) {
         let (kind, payload) = message.encode();
-        self.actions.push_back(Action::Send { peer, kind, payload });
+        self.actions.push_back(Action::Send {
+            peer,
+            kind,
+            payload,
+        });
     }
 
     fn notify(&mut self, event: Event) {

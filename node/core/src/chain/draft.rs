@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use super::verdict::{HeaderPoint, TipChange};
 use crate::params::Genesis;
-use crate::primitives::{Height, LtHash};
+use crate::primitives::{Address, Height, LtHash};
 use crate::rules::{CheckedBlock, CheckedTransfer};
 use crate::schema::{Arrival, Tip, meta, write};
-use crate::storage::{Batch, Overlay, Reader};
+use crate::storage::{Batch, Overlay, Reader, Table};
 
 /// What the chain keeps in memory of the last commit; all of it can be derived from storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,9 +70,13 @@ impl<'a, S: Reader> Draft<'a, S> {
     pub fn finish(mut self, before: &View) -> Finished {
         self.write_meta(before);
         let from = before.tip.clone();
-        let tip_change = tip_change(from, &self.view.tip, self.left, self.joined);
+        let batch = self.rows.into_batch();
+        let mut tip_change = tip_change(from, &self.view.tip, self.left, self.joined);
+        if let Some(change) = &mut tip_change {
+            change.touched = touched(&batch);
+        }
         Finished {
-            batch: self.rows.into_batch(),
+            batch,
             view: self.view,
             tip_change,
         }
@@ -110,9 +114,17 @@ fn tip_change(
         to: to.clone(),
         left: transfers(left),
         joined: transfers(joined),
+        touched: Vec::new(),
         left_blocks,
         joined_blocks,
     })
+}
+
+/// The addresses whose account rows a batch writes.
+fn touched(batch: &Batch) -> Vec<Address> {
+    let rows = batch.ops().filter(|(table, ..)| *table == Table::Accounts);
+    rows.filter_map(|(_, key, _)| key.try_into().ok().map(Address::from_bytes))
+        .collect()
 }
 
 fn count(blocks: &[CheckedBlock]) -> u64 {

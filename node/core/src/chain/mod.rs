@@ -25,7 +25,7 @@ pub use verdict::{
 use crate::params::{Genesis, Law};
 use crate::primitives::BlockId;
 use crate::schema::Tip;
-use crate::storage::{Storage, StorageError, StorageErrorKind};
+use crate::storage::{Batch, Storage, StorageError, StorageErrorKind, Table};
 use draft::{Draft, View};
 
 /// The history of one network, over a store that it owns.
@@ -77,6 +77,23 @@ impl<S: Storage> Chain<S> {
     /// fuzzers; on from the start in this crate's tests.
     pub const fn set_self_checks(&mut self, checks: Option<Thoroughness>) {
         self.self_checks = checks;
+    }
+
+    /// Writes rows that the chain does not own: own submissions, the saved mempool, peers, bans.
+    ///
+    /// # Errors
+    /// The machine's only.
+    ///
+    /// # Panics
+    /// When the batch touches a table of the chain: a bug of ours.
+    pub fn commit_beside(&mut self, batch: Batch) -> Result<(), StorageError> {
+        use Table::{Bans, Mempool, OwnTxs, Peers};
+        let beside = |table| matches!(table, Mempool | OwnTxs | Peers | Bans);
+        assert!(
+            batch.ops().all(|(table, ..)| beside(table)),
+            "only accept and reorganize write the chain's tables"
+        );
+        self.storage.commit(batch)
     }
 
     fn draft(&self) -> Draft<'_, S> {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::primitives::{BlockId, Header, Height, Work};
+use crate::primitives::{Address, BlockId, Header, Height, Work};
 use crate::rules::{CheckedTransfer, Invalid};
 use crate::schema::Tip;
 use crate::storage::{StorageError, StorageErrorKind};
@@ -95,6 +95,8 @@ pub struct TipChange {
     pub left: Vec<CheckedTransfer>,
     /// The transfers of the blocks that joined it, oldest first.
     pub joined: Vec<CheckedTransfer>,
+    /// The accounts that differ between the two tips, and maybe some that were written and do not.
+    pub touched: Vec<Address>,
     /// How many blocks left.
     pub left_blocks: u64,
     /// How many blocks joined.

@@ -18,7 +18,10 @@ impl<S: Storage> Node<S> {
         if !self.has_room_for_check() {
             return self.answer_busy(ticket);
         }
-        let check = Check { origin: Origin::Own(ticket), block: Some(block.id()) };
+        let check = Check {
+            origin: Origin::Own(ticket),
+            block: Some(block.id()),
+        };
         self.begin_check(Job::Block(Box::new(block)), check);
     }
 
@@ -29,7 +32,9 @@ impl<S: Storage> Node<S> {
         id: JobId,
         finding: Finding,
     ) -> Result<(), StorageError> {
-        let Some(check) = self.checks.remove(&id) else { return Ok(()) };
+        let Some(check) = self.checks.remove(&id) else {
+            return Ok(());
+        };
         match finding {
             Finding::Block(result) => match *result {
                 Ok(block) => self.accept_block(now, check.origin, block)?,
@@ -50,7 +55,10 @@ impl<S: Storage> Node<S> {
         if !self.settle_download(peer, &id) {
             return Ok(());
         }
-        let check = Check { origin: Origin::Peer(peer), block: Some(id) };
+        let check = Check {
+            origin: Origin::Peer(peer),
+            block: Some(id),
+        };
         self.begin_check(Job::Block(Box::new(block)), check);
         Ok(())
     }
@@ -81,7 +89,9 @@ impl<S: Storage> Node<S> {
 
     /// Takes a block off the list of what `peer` owes; false if it did not owe it.
     fn settle_download(&mut self, peer: PeerId, id: &BlockId) -> bool {
-        let Some(state) = self.peers.get_mut(&peer) else { return false };
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return false;
+        };
         if !state.blocks_owed.remove(id) {
             return false;
         }
@@ -102,12 +112,19 @@ impl<S: Storage> Node<S> {
         {
             state.known.insert(Item::Block(id));
         }
-        let BlockVerdict { outcome, invalid, tip_change } = self.chain.accept_block(now.wall, block)?;
+        let BlockVerdict {
+            outcome,
+            invalid,
+            tip_change,
+        } = self.chain.accept_block(now.wall, block)?;
         if let Some(change) = tip_change {
             self.follow_tip(now, change)?;
         }
         for (id, why) in invalid {
-            self.notify(Event::BlockRefused { id, code: why.code() });
+            self.notify(Event::BlockRefused {
+                id,
+                code: why.code(),
+            });
         }
         match (outcome, origin) {
             (BlockOutcome::Duplicate | BlockOutcome::Stored, Origin::Own(ticket)) => {
@@ -135,7 +152,10 @@ impl<S: Storage> Node<S> {
             BlockOutcome::NotYet => ("not_yet", "its time lies in the future".into()),
             BlockOutcome::Duplicate | BlockOutcome::Stored => return,
         };
-        self.actions.push_back(Action::Answer { ticket, answer: Answer::Refused { code, sentence } });
+        self.actions.push_back(Action::Answer {
+            ticket,
+            answer: Answer::Refused { code, sentence },
+        });
     }
 
     /// A block failed a check without state. Under a right tx root the block itself is bad; under a
@@ -150,7 +170,10 @@ impl<S: Storage> Node<S> {
         if why.marks_block() {
             self.chain.refuse_block(&id, &why)?;
         }
-        self.notify(Event::BlockRefused { id, code: why.code() });
+        self.notify(Event::BlockRefused {
+            id,
+            code: why.code(),
+        });
         match check.origin {
             Origin::Peer(peer) => self.disconnect(now, peer, Disconnect::Invalid),
             Origin::Own(ticket) => {
@@ -162,7 +185,10 @@ impl<S: Storage> Node<S> {
 
     pub(super) fn answer_busy(&mut self, ticket: Ticket) {
         let sentence = "the node is busy checking other blocks and transfers: try again".into();
-        let answer = Answer::Refused { code: "busy", sentence };
+        let answer = Answer::Refused {
+            code: "busy",
+            sentence,
+        };
         self.actions.push_back(Action::Answer { ticket, answer });
     }
 
@@ -172,7 +198,9 @@ impl<S: Storage> Node<S> {
         for address in &change.touched {
             touched.insert(*address, schema::account(self.chain.reader(), address)?);
         }
-        let dropped = self.mempool.follow(now.monotonic, change.left, &change.joined, &touched);
+        let dropped = self
+            .mempool
+            .follow(now.monotonic, change.left, &change.joined, &touched);
         self.note_dropped(now, dropped);
         self.notify(Event::TipChanged {
             from: (&change.from).into(),

@@ -23,11 +23,17 @@ impl<S: Storage> Node<S> {
         if direction == Direction::Outbound {
             self.targets.connected(&addr, peer);
         } else if self.inbound_count() >= INBOUND_MAX {
-            self.actions.push_back(Action::Disconnect { peer, reason: Disconnect::Full });
+            self.actions.push_back(Action::Disconnect {
+                peer,
+                reason: Disconnect::Full,
+            });
             return;
         }
         self.peers.insert(peer, Peer::new(addr, direction));
-        self.timers.set(Timer::Handshake(peer), now.monotonic.plus(HANDSHAKE_TIMEOUT));
+        self.timers.set(
+            Timer::Handshake(peer),
+            now.monotonic.plus(HANDSHAKE_TIMEOUT),
+        );
         let hello = self.our_hello(now);
         self.send(peer, &Message::Hello(hello));
     }
@@ -55,9 +61,11 @@ impl<S: Storage> Node<S> {
         peer: PeerId,
         hello: Hello,
     ) -> Result<(), StorageError> {
-        let Some(state) = self.peers.get(&peer) else { return Ok(()) };
+        let Some(state) = self.peers.get(&peer) else {
+            return Ok(());
+        };
         let (addr, direction) = (state.addr, state.direction);
-        if let Err(reason) = judge_hello(&hello, &self.chain.genesis_id(), self.nonce) {
+        if let Err(reason) = judge_hello(&hello, self.chain.genesis_id(), self.nonce) {
             return self.disconnect(now, peer, reason);
         }
         if direction == Direction::Outbound {
@@ -76,15 +84,23 @@ impl<S: Storage> Node<S> {
     }
 
     fn welcome(&mut self, now: Now, peer: PeerId, hello: Hello) {
-        let Some(state) = self.peers.get_mut(&peer) else { return };
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
         let (addr, direction) = (state.addr, state.direction);
         let user_agent = hello.user_agent.as_str().into();
         state.work = hello.chainwork;
         state.known.insert(Item::Block(hello.best));
         state.hello = Some(hello);
         self.timers.cancel(&Timer::Handshake(peer));
-        self.timers.set(Timer::Ping(peer), now.monotonic.plus(PING_INTERVAL));
-        self.notify(Event::PeerReady { peer, addr, direction, user_agent });
+        self.timers
+            .set(Timer::Ping(peer), now.monotonic.plus(PING_INTERVAL));
+        self.notify(Event::PeerReady {
+            peer,
+            addr,
+            direction,
+            user_agent,
+        });
         self.announce_pool(now, peer);
     }
 
@@ -92,7 +108,7 @@ impl<S: Storage> Node<S> {
         let tip = self.chain.tip();
         Hello {
             protocol: PROTOCOL_VERSION,
-            genesis: self.chain.genesis_id(),
+            genesis: *self.chain.genesis_id(),
             best: tip.id,
             height: tip.height,
             chainwork: tip.chainwork,
@@ -106,8 +122,16 @@ impl<S: Storage> Node<S> {
 
     /// Another connection to the node that drew `nonce`.
     fn other_connection(&self, peer: PeerId, nonce: u64) -> Option<PeerId> {
-        let same = |state: &Peer| state.hello.as_ref().is_some_and(|hello| hello.nonce == nonce);
-        self.peers.iter().find(|(id, state)| **id != peer && same(state)).map(|(id, _)| *id)
+        let same = |state: &Peer| {
+            state
+                .hello
+                .as_ref()
+                .is_some_and(|hello| hello.nonce == nonce)
+        };
+        self.peers
+            .iter()
+            .find(|(id, state)| **id != peer && same(state))
+            .map(|(id, _)| *id)
     }
 
     /// Whether a new connection is kept rather than another one to the same node. Both sides choose
@@ -123,13 +147,16 @@ impl<S: Storage> Node<S> {
 
     pub(super) fn ping(&mut self, now: Now, peer: PeerId) -> Result<(), StorageError> {
         let number = self.rng.next_u64();
-        let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return Ok(());
+        };
         let unanswered = state.ping.map_or(0, |(_, unanswered)| unanswered + 1);
         if unanswered >= 2 {
             return self.disconnect(now, peer, Disconnect::Silent);
         }
         state.ping = Some((number, unanswered));
-        self.timers.set(Timer::Ping(peer), now.monotonic.plus(PING_INTERVAL));
+        self.timers
+            .set(Timer::Ping(peer), now.monotonic.plus(PING_INTERVAL));
         self.send(peer, &Message::Ping(number));
         self.ask_headers_if_ahead(now, peer)?;
         self.request_bodies(now)
@@ -164,7 +191,9 @@ impl<S: Storage> Node<S> {
         peer: PeerId,
         reason: Option<Disconnect>,
     ) -> Result<(), StorageError> {
-        let Some(state) = self.peers.remove(&peer) else { return Ok(()) };
+        let Some(state) = self.peers.remove(&peer) else {
+            return Ok(());
+        };
         for timer in [
             Timer::Handshake(peer),
             Timer::Ping(peer),
@@ -184,7 +213,11 @@ impl<S: Storage> Node<S> {
             self.redial_later(now, state.addr);
         }
         if state.is_ready() || reason.is_some() {
-            self.notify(Event::PeerLost { peer, addr: state.addr, reason });
+            self.notify(Event::PeerLost {
+                peer,
+                addr: state.addr,
+                reason,
+            });
         }
         self.request_bodies(now)
     }
@@ -192,14 +225,19 @@ impl<S: Storage> Node<S> {
     pub(super) fn dial(&mut self, now: Now, addr: SocketAddr) {
         let peers = &self.peers;
         let connected = |nonce: u64| {
-            peers.values().any(|peer| peer.hello.as_ref().is_some_and(|hello| hello.nonce == nonce))
+            peers.values().any(|peer| {
+                peer.hello
+                    .as_ref()
+                    .is_some_and(|hello| hello.nonce == nonce)
+            })
         };
         if self.targets.should_dial(&addr, connected) {
             self.targets.dialling(&addr);
             self.actions.push_back(Action::Dial(addr));
         } else {
             // Connected by the other side's dial: look again later, should that one end.
-            self.timers.set(Timer::Dial(addr), now.monotonic.plus(REDIAL_MAX));
+            self.timers
+                .set(Timer::Dial(addr), now.monotonic.plus(REDIAL_MAX));
         }
     }
 
@@ -214,6 +252,9 @@ impl<S: Storage> Node<S> {
     }
 
     fn inbound_count(&self) -> usize {
-        self.peers.values().filter(|peer| peer.direction == Direction::Inbound).count()
+        self.peers
+            .values()
+            .filter(|peer| peer.direction == Direction::Inbound)
+            .count()
     }
 }

@@ -5,7 +5,7 @@ use crate::chain::HeaderStop;
 use crate::p2p::message::{GetHeaders, Item, Message};
 use crate::p2p::peer::{Disconnect, HeadersAsked, Peer, PeerId};
 use crate::params::peers::{
-    BLOCK_TIMEOUT, BODY_WINDOW, HEADERS_MAX, HEADERS_TIMEOUT, REQ_BLOCKS_MAX, CHECKS_MAX,
+    BLOCK_TIMEOUT, BODY_WINDOW, CHECKS_MAX, HEADERS_MAX, HEADERS_TIMEOUT, REQ_BLOCKS_MAX,
 };
 use crate::primitives::{BlockId, BoundedVec, Header, Now, Work};
 use crate::storage::{Storage, StorageError};
@@ -21,7 +21,9 @@ impl<S: Storage> Node<S> {
     ) -> Result<(), StorageError> {
         let best = self.chain.best_header().chainwork;
         match self.peers.get(&peer) {
-            Some(state) if state.is_ready() && state.work > best => self.ask_headers(now, peer, None),
+            Some(state) if state.is_ready() && state.work > best => {
+                self.ask_headers(now, peer, None)
+            }
             _ => Ok(()),
         }
     }
@@ -34,13 +36,16 @@ impl<S: Storage> Node<S> {
         peer: PeerId,
         from: Option<BlockId>,
     ) -> Result<(), StorageError> {
-        let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return Ok(());
+        };
         if state.headers != HeadersAsked::Idle {
             state.headers = HeadersAsked::AskAgain;
             return Ok(());
         }
         state.headers = HeadersAsked::Waiting;
-        self.timers.set(Timer::Headers(peer), now.monotonic.plus(HEADERS_TIMEOUT));
+        self.timers
+            .set(Timer::Headers(peer), now.monotonic.plus(HEADERS_TIMEOUT));
         let mut locator: Vec<BlockId> = from.into_iter().collect();
         locator.extend(self.chain.locator()?);
         let locator = BoundedVec::truncated(locator);
@@ -62,7 +67,9 @@ impl<S: Storage> Node<S> {
         peer: PeerId,
         headers: &[Header],
     ) -> Result<(), StorageError> {
-        let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return Ok(());
+        };
         let again = state.headers == HeadersAsked::AskAgain;
         state.headers = HeadersAsked::Idle;
         self.timers.cancel(&Timer::Headers(peer));
@@ -74,7 +81,10 @@ impl<S: Storage> Node<S> {
         match verdict.stop {
             Some((at, HeaderStop::Invalid(why))) => {
                 let id = headers[at].id();
-                self.notify(Event::BlockRefused { id, code: why.code() });
+                self.notify(Event::BlockRefused {
+                    id,
+                    code: why.code(),
+                });
                 return self.disconnect(now, peer, Disconnect::Invalid);
             }
             Some((_, HeaderStop::KnownInvalid)) => {
@@ -95,7 +105,10 @@ impl<S: Storage> Node<S> {
 
     /// The peer has shown headers up to `last`: it has the work, and the block.
     fn note_work(&mut self, peer: PeerId, last: &BlockId) -> Result<(), StorageError> {
-        let work = self.chain.header(last)?.map_or(Work::ZERO, |record| record.chainwork);
+        let work = self
+            .chain
+            .header(last)?
+            .map_or(Work::ZERO, |record| record.chainwork);
         if let Some(state) = self.peers.get_mut(&peer) {
             state.work = state.work.max(work);
             state.known.insert(Item::Block(*last));
@@ -107,7 +120,10 @@ impl<S: Storage> Node<S> {
     /// has room.
     pub(super) fn request_bodies(&mut self, now: Now) -> Result<(), StorageError> {
         if self.chain.best_header().chainwork <= self.chain.tip().chainwork
-            || !self.peers.values().any(|peer| peer.is_ready() && peer.has_room_for_block())
+            || !self
+                .peers
+                .values()
+                .any(|peer| peer.is_ready() && peer.has_room_for_block())
         {
             return Ok(());
         }
@@ -119,12 +135,21 @@ impl<S: Storage> Node<S> {
             if self.downloads.contains_key(&id) || self.is_checking(&id) {
                 continue;
             }
-            let work = self.chain.header(&id)?.map_or(Work::ZERO, |record| record.chainwork);
-            let Some(peer) = self.choose_server(&id, work) else { continue };
-            let state = self.peers.get_mut(&peer).expect("it was just chosen among the peers");
+            let work = self
+                .chain
+                .header(&id)?
+                .map_or(Work::ZERO, |record| record.chainwork);
+            let Some(peer) = self.choose_server(&id, work) else {
+                continue;
+            };
+            let state = self
+                .peers
+                .get_mut(&peer)
+                .expect("it was just chosen among the peers");
             state.blocks_owed.insert(id);
             self.downloads.insert(id, peer);
-            self.timers.set(Timer::Block(id), now.monotonic.plus(BLOCK_TIMEOUT));
+            self.timers
+                .set(Timer::Block(id), now.monotonic.plus(BLOCK_TIMEOUT));
             requests.entry(peer).or_default().push(Item::Block(id));
         }
         for (peer, items) in requests {

@@ -12,7 +12,7 @@ use crate::params::pool::OWN_TIDY_INTERVAL;
 use crate::primitives::{Millis, Now, SignedTransfer, TxId, decode, encode};
 use crate::rules::{CheckedTransfer, Invalid, check_transfer};
 use crate::schema;
-use crate::storage::{Batch, Reader as _, Scan, Storage, StorageError, Table};
+use crate::storage::{Batch, Scan, Storage, StorageError, Table};
 use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
@@ -26,16 +26,24 @@ impl<S: Storage> Node<S> {
         transfer: SignedTransfer,
     ) -> Result<(), StorageError> {
         let id = transfer.id(&self.chain.law().domain);
-        if self.mempool.get(&id).is_some_and(|entry| entry.transfer.hash() == transfer.hash()) {
+        if self
+            .mempool
+            .get(&id)
+            .is_some_and(|entry| entry.transfer.hash() == transfer.hash())
+        {
             return self.accept_own(now, ticket, id, &transfer);
         }
         let account = schema::account(self.chain.reader(), &transfer.from())?;
-        if let Err(why) =
-            self.mempool.precheck(now.monotonic, &transfer, transfer.from(), &account)
+        if let Err(why) = self
+            .mempool
+            .precheck(now.monotonic, &transfer, transfer.from(), &account)
         {
             self.answer_refused(ticket, why);
         } else if self.has_room_for_check() {
-            let check = Check { origin: Origin::Own(ticket), block: None };
+            let check = Check {
+                origin: Origin::Own(ticket),
+                block: None,
+            };
             self.begin_check(Job::Transfer(Box::new(transfer)), check);
         } else {
             self.answer_busy(ticket);
@@ -68,7 +76,11 @@ impl<S: Storage> Node<S> {
         for id in asked {
             self.ask_next_for_transfer(now, id);
         }
-        if unknown_block { self.ask_headers(now, peer, None) } else { Ok(()) }
+        if unknown_block {
+            self.ask_headers(now, peer, None)
+        } else {
+            Ok(())
+        }
     }
 
     fn wants_transfer(&self, id: &TxId) -> Result<bool, StorageError> {
@@ -78,12 +90,15 @@ impl<S: Storage> Node<S> {
     /// Asks the next announcer of a wanted transfer; who owes too much already is passed over.
     pub(super) fn ask_next_for_transfer(&mut self, now: Now, id: TxId) {
         while let Some(peer) = self.wanted.ask_next(&id) {
-            let Some(state) = self.peers.get_mut(&peer) else { continue };
+            let Some(state) = self.peers.get_mut(&peer) else {
+                continue;
+            };
             if !state.has_room_for_transfer() {
                 continue;
             }
             state.transfers_owed.insert(id);
-            self.timers.set(Timer::Transfer(id), now.monotonic.plus(TRANSFER_TIMEOUT));
+            self.timers
+                .set(Timer::Transfer(id), now.monotonic.plus(TRANSFER_TIMEOUT));
             self.send(peer, &Message::Req(alloc::vec![Item::Transfer(id)]));
             return;
         }
@@ -106,11 +121,16 @@ impl<S: Storage> Node<S> {
         peer: PeerId,
         items: Vec<Item>,
     ) -> Result<(), StorageError> {
-        let blocks = items.iter().filter(|item| matches!(item, Item::Block(_))).count();
+        let blocks = items
+            .iter()
+            .filter(|item| matches!(item, Item::Block(_)))
+            .count();
         if blocks > REQ_BLOCKS_MAX || items.len() - blocks > REQ_TRANSFERS_MAX {
             return self.disconnect(now, peer, Disconnect::Protocol);
         }
-        let Some(state) = self.peers.get_mut(&peer) else { return Ok(()) };
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return Ok(());
+        };
         state.queue_service(items);
         if !self.serving.contains(&peer) {
             self.serving.push_back(peer);
@@ -142,7 +162,9 @@ impl<S: Storage> Node<S> {
     }
 
     fn settle_transfer(&mut self, peer: PeerId, id: &TxId) -> bool {
-        let Some(state) = self.peers.get_mut(&peer) else { return false };
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return false;
+        };
         state.transfers_owed.remove(id) && self.wanted.asked(id) == Some(peer)
     }
 
@@ -155,7 +177,10 @@ impl<S: Storage> Node<S> {
             return self.ask_next_for_transfer(now, id);
         }
         self.timers.cancel(&Timer::Transfer(id));
-        let check = Check { origin: Origin::Peer(peer), block: None };
+        let check = Check {
+            origin: Origin::Peer(peer),
+            block: None,
+        };
         self.begin_check(Job::Transfer(Box::new(transfer)), check);
     }
 
@@ -205,7 +230,10 @@ impl<S: Storage> Node<S> {
     ) -> Result<(), StorageError> {
         match origin {
             Origin::Own(ticket) => {
-                let answer = Answer::Refused { code: why.code(), sentence: why.to_string() };
+                let answer = Answer::Refused {
+                    code: why.code(),
+                    sentence: why.to_string(),
+                };
                 self.actions.push_back(Action::Answer { ticket, answer });
                 Ok(())
             }
@@ -227,22 +255,30 @@ impl<S: Storage> Node<S> {
             batch.put(Table::OwnTxs, id.as_bytes().to_vec(), encode(transfer));
             self.chain.commit_beside(batch)?;
         }
-        self.timers.set_if_idle(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
-        self.actions.push_back(Action::Answer { ticket, answer: Answer::Accepted(id) });
+        self.timers
+            .set_if_idle(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
+        self.actions.push_back(Action::Answer {
+            ticket,
+            answer: Answer::Accepted(id),
+        });
         Ok(())
     }
 
     fn answer_refused(&mut self, ticket: Ticket, why: PoolRefusal) {
-        let answer = Answer::Refused { code: why.code(), sentence: why.to_string() };
+        let answer = Answer::Refused {
+            code: why.code(),
+            sentence: why.to_string(),
+        };
         self.actions.push_back(Action::Answer { ticket, answer });
     }
 
     /// Takes the own transfers of earlier lives into the pool again.
     pub(super) fn reload_own(&mut self, now: Now) -> Result<(), OpenError> {
-        let rows = self.chain.reader().scan(Table::OwnTxs, Scan::all())?;
+        let rows = self.chain.reader().scan(Table::OwnTxs, &Scan::all())?;
         for (key, value) in rows {
             let Ok(transfer) = decode::<SignedTransfer>(&value) else {
-                self.own_gone.extend(key.try_into().ok().map(TxId::from_bytes));
+                self.own_gone
+                    .extend(key.try_into().ok().map(TxId::from_bytes));
                 continue;
             };
             let id = transfer.id(&self.chain.law().domain);
@@ -253,7 +289,8 @@ impl<S: Storage> Node<S> {
             }
         }
         if !self.own.is_empty() {
-            self.timers.set(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
+            self.timers
+                .set(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
         }
         Ok(())
     }
@@ -277,7 +314,8 @@ impl<S: Storage> Node<S> {
         for dropped in dropped {
             if self.own.contains(&dropped.id) {
                 self.own_gone.insert(dropped.id);
-                self.timers.set_if_idle(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
+                self.timers
+                    .set_if_idle(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
             }
             self.notify(Event::TransferDropped(dropped));
         }
@@ -291,7 +329,11 @@ impl<S: Storage> Node<S> {
                 batch.delete(Table::OwnTxs, id.as_bytes().to_vec());
             }
         }
-        if batch.is_empty() { Ok(()) } else { self.chain.commit_beside(batch) }
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            self.chain.commit_beside(batch)
+        }
     }
 
     pub(super) fn expire(&mut self, now: Now) {
@@ -304,7 +346,11 @@ impl<S: Storage> Node<S> {
 
     /// Tells a new peer about everything that waits here.
     pub(super) fn announce_pool(&mut self, now: Now, peer: PeerId) {
-        let ids: Vec<TxId> = self.mempool.entries().map(|(entry, _)| entry.transfer.id()).collect();
+        let ids: Vec<TxId> = self
+            .mempool
+            .entries()
+            .map(|(entry, _)| entry.transfer.id())
+            .collect();
         for id in ids {
             self.queue_announcement(now, peer, id);
         }
@@ -326,12 +372,15 @@ impl<S: Storage> Node<S> {
         if let Some(state) = self.peers.get_mut(&peer)
             && state.queue_announcement(Item::Transfer(id))
         {
-            self.timers.set_if_idle(Timer::Announce(peer), now.monotonic.plus(delay));
+            self.timers
+                .set_if_idle(Timer::Announce(peer), now.monotonic.plus(delay));
         }
     }
 
     pub(super) fn flush_announcements(&mut self, peer: PeerId) {
-        let Some(state) = self.peers.get_mut(&peer) else { return };
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
         let queued: Vec<Item> = state.announce.drain(..).collect();
         for items in queued.chunks(INV_MAX) {
             self.send(peer, &Message::Inv(items.to_vec()));

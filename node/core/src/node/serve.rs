@@ -12,7 +12,9 @@ impl<S: Storage> Node<S> {
         peer: PeerId,
         get: &GetHeaders,
     ) -> Result<(), StorageError> {
-        let headers = self.chain.headers_after(&get.locator, &get.stop, HEADERS_MAX)?;
+        let headers = self
+            .chain
+            .headers_after(&get.locator, &get.stop, HEADERS_MAX)?;
         self.send(peer, &Message::Headers(headers));
         Ok(())
     }
@@ -20,16 +22,26 @@ impl<S: Storage> Node<S> {
     /// The next thing that some peer asked for, peers in turn; whoever does not read waits.
     pub(super) fn serve_next(&mut self) -> Result<Option<Action>, StorageError> {
         for _ in 0..self.serving.len() {
-            let Some(peer) = self.serving.pop_front() else { break };
-            let Some(state) = self.peers.get_mut(&peer) else { continue };
+            let Some(peer) = self.serving.pop_front() else {
+                break;
+            };
+            let Some(state) = self.peers.get_mut(&peer) else {
+                continue;
+            };
             if state.congested {
                 self.serving.push_back(peer);
                 continue;
             }
-            let Some(item) = state.serve.pop_front() else { continue };
+            let Some(item) = state.serve.pop_front() else {
+                continue;
+            };
             self.serving.push_back(peer);
             let (kind, payload) = Message::Res(self.look_up(item)?).encode();
-            return Ok(Some(Action::Send { peer, kind, payload }));
+            return Ok(Some(Action::Send {
+                peer,
+                kind,
+                payload,
+            }));
         }
         Ok(None)
     }

@@ -2,7 +2,9 @@
 
 use crate::mempool::Dropped;
 use crate::p2p::peer::{Direction, Disconnect, PeerId};
-use crate::primitives::{Block, BlockId, CompactTarget, Height, SignedTransfer, Timestamp, TxId, Work};
+use crate::primitives::{
+    Block, BlockId, CompactTarget, Height, SignedTransfer, Timestamp, TxId, Work,
+};
 use crate::rules::{CheckedBlock, CheckedTransfer, Invalid, Law, check_block, check_transfer};
 use crate::schema::Tip;
 use alloc::boxed::Box;
