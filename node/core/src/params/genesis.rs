@@ -351,3 +351,200 @@ fn objects<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Allo
         .map(|Item(item)| item)
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::networks;
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::format;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    fn changed(change: impl FnOnce(&mut Genesis)) -> Genesis {
+        let mut genesis = networks::dev();
+        change(&mut genesis);
+        genesis
+    }
+
+    fn why(change: impl FnOnce(&mut Genesis)) -> GenesisError {
+        changed(change).check().expect_err("not a network")
+    }
+
+    #[test]
+    fn a_genesis_is_written_as_it_is_read() {
+        for name in networks::NAMES {
+            let genesis = networks::by_name(name).expect("built in");
+            assert_eq!(Genesis::parse(genesis.to_json().as_bytes()), Ok(genesis));
+        }
+    }
+
+    #[test]
+    fn a_missing_an_unknown_and_a_repeated_key_are_refused() {
+        let text = networks::dev().to_json();
+        let lines: Vec<&str> = text.lines().collect();
+        let keyed: Vec<usize> = (0..lines.len())
+            .filter(|n| lines[*n].contains("\": "))
+            .collect();
+        assert!(keyed.len() >= 18, "every key stands on a line of its own");
+        for line in keyed {
+            let opens = lines[line].ends_with(['{', '[']);
+            let without = lines[..line].join("\n") + "\n" + &lines[line + 1..].join("\n");
+            let twice = lines[..=line].join("\n") + "\n" + &lines[line..].join("\n");
+            let key = lines[line].trim_start().trim_start_matches('"');
+            let renamed = text.replacen(key, &format!("x{key}"), 1);
+            for text in [&without, &twice, &renamed] {
+                assert!(Genesis::parse(text.as_bytes()).is_err(), "{line}: {text}");
+            }
+            let trailing_comma = !opens && !lines[line].ends_with(',');
+            let repeated = if trailing_comma {
+                twice.replacen(lines[line], &format!("{},", lines[line]), 1)
+            } else {
+                twice
+            };
+            assert!(
+                Genesis::parse(repeated.as_bytes()).is_err(),
+                "{line}: {repeated}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_document_a_list_and_trailing_text_are_refused() {
+        let text = networks::dev().to_json();
+        for text in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            &format!("{text}{{}}"),
+            &format!("[{text}]"),
+        ] {
+            assert!(
+                matches!(Genesis::parse(text.as_bytes()), Err(GenesisError::Json(_))),
+                "{text}"
+            );
+        }
+        assert!(Genesis::parse(format!("{text}\n").as_bytes()).is_ok());
+        let listed = r#"["arcv19agx9mq74shtfxrcy0vx387hrj4g5xt862a8jx", 1]"#;
+        let start = text.find("\"allocations\": [").expect("the last key") + 16;
+        let as_list = format!("{}{listed}]}}", &text[..start]);
+        assert!(Genesis::parse(as_list.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn numbers_that_make_no_network_are_refused() {
+        let bits = CompactTarget::new;
+        assert_eq!(why(|g| g.network = String::new()), GenesisError::Network);
+        assert_eq!(why(|g| g.network = "Dev".into()), GenesisError::Network);
+        assert_eq!(why(|g| g.network = "x".repeat(33)), GenesisError::Network);
+        assert_eq!(
+            why(|g| g.time = Timestamp::new(1 << 53)),
+            GenesisError::Time
+        );
+        assert_eq!(
+            why(|g| g.rules.target_limit = bits(0)),
+            GenesisError::TargetLimit
+        );
+        assert_eq!(
+            why(|g| g.rules.target_limit = bits(0x2100_7fff)),
+            GenesisError::TargetLimit
+        );
+        assert_eq!(why(|g| g.bits = bits(0x0380_0000)), GenesisError::Bits);
+        assert_eq!(
+            why(|g| g.rules.target_limit = bits(0x1d00_ffff)),
+            GenesisError::Bits
+        );
+        assert_eq!(
+            why(|g| g.rules.block_time = Millis::ZERO),
+            GenesisError::Duration
+        );
+        assert_eq!(
+            why(|g| g.rules.half_life = Millis::ZERO),
+            GenesisError::Duration
+        );
+        let long = Millis::new(DURATION_MS_MAX + 1);
+        assert_eq!(why(|g| g.rules.half_life = long), GenesisError::Duration);
+        assert_eq!(why(|g| g.rules.future_limit = long), GenesisError::Duration);
+        assert_eq!(
+            why(|g| g.rules.block_bytes_max = 1_048_577),
+            GenesisError::BlockBytes
+        );
+        assert_eq!(
+            why(|g| g.rules.block_bytes_max = 564),
+            GenesisError::BlockBytes
+        );
+        assert_eq!(changed(|g| g.rules.block_bytes_max = 565).check(), Ok(()));
+    }
+
+    #[test]
+    fn allocations_are_neither_zero_nor_repeated() {
+        let first = networks::dev().allocations[0];
+        let address = first.address;
+        let repeated = why(|g| g.allocations.push(first));
+        assert_eq!(repeated, GenesisError::DuplicateAllocation(address));
+        let zero = why(|g| g.allocations[0].amount = Amount::ZERO);
+        assert_eq!(zero, GenesisError::ZeroAllocation(address));
+    }
+
+    #[test]
+    fn all_money_that_will_ever_be_is_below_2_to_the_63() {
+        let rewards = HEIGHT_END * 2_000_000_000;
+        let most = SUPPLY_END - 1 - rewards;
+        let give = |amounts: Vec<u64>| {
+            let allocations = amounts
+                .into_iter()
+                .zip(1u8..)
+                .map(|(amount, byte)| Allocation {
+                    address: Address::from_bytes([byte; 20]),
+                    amount: Amount::new(amount),
+                });
+            let allocations = allocations.collect();
+            changed(|g| g.allocations = allocations).check()
+        };
+        assert_eq!(give(vec![most]), Ok(()));
+        assert_eq!(give(vec![most, 1]), Err(GenesisError::Supply));
+        assert_eq!(give(vec![u64::MAX, u64::MAX, 2]), Err(GenesisError::Supply));
+        assert_eq!(
+            why(|g| g.rules.reward = Amount::new(1 << 31)),
+            GenesisError::Supply
+        );
+        assert_eq!(
+            why(|g| g.rules.reward = Amount::new(u64::MAX)),
+            GenesisError::Supply
+        );
+    }
+
+    #[test]
+    fn the_id_commits_to_every_rule() {
+        let all = [
+            networks::dev(),
+            changed(|g| g.network = "dev2".into()),
+            changed(|g| g.domain = "x".parse().expect("valid")),
+            changed(|g| g.time = g.time.plus(Millis::new(1))),
+            changed(|g| g.bits = CompactTarget::new(0x207f_fffe)),
+            changed(|g| g.nonce = 1),
+            changed(|g| g.rules.block_time = Millis::new(1)),
+            changed(|g| g.rules.half_life = Millis::new(1)),
+            changed(|g| g.rules.target_limit = CompactTarget::new(0x2100_ffff)),
+            changed(|g| g.rules.retarget = Retarget::Asert),
+            changed(|g| g.rules.reward = Amount::new(1)),
+            changed(|g| g.rules.fee_min = Amount::new(1)),
+            changed(|g| g.rules.block_bytes_max = 1_000_000),
+            changed(|g| g.rules.future_limit = Millis::new(1)),
+            changed(|g| g.allocations[1].amount = Amount::new(1)),
+            changed(|g| g.allocations[2].address = Address::from_bytes([1; 20])),
+            changed(|g| g.allocations.truncate(2)),
+        ];
+        let ids: BTreeSet<_> = all.iter().map(|genesis| genesis.id().to_string()).collect();
+        assert_eq!(ids.len(), all.len());
+    }
+
+    #[test]
+    fn the_order_of_allocations_does_not_matter() {
+        assert_eq!(
+            changed(|g| g.allocations.reverse()).id(),
+            networks::dev().id()
+        );
+    }
+}

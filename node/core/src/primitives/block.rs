@@ -85,3 +85,70 @@ pub fn size_of_block(transfers: &[SignedTransfer]) -> usize {
 fn body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SignedTransfer>, D::Error> {
     deserialize_list::<D, SignedTransfer, BLOCK_TRANSFERS_MAX>(deserializer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::codec::encode;
+    use super::super::units::{AccountNonce, Amount};
+    use super::super::{Domain, Memo, Payment, SecretKey};
+    use super::*;
+    use alloc::vec;
+
+    fn block(count: u64) -> Block {
+        let key = SecretKey::from_seed([1; 32]);
+        let one = SignedTransfer::sign(
+            &key,
+            &Domain::archivas(),
+            Payment {
+                to: key.address(),
+                amount: Amount::new(1),
+                fee: Amount::new(1),
+                nonce: AccountNonce::new(1),
+                memo: Memo::default(),
+            },
+        );
+        let transfers = (0..count).map(|nonce| SignedTransfer {
+            nonce: AccountNonce::new(nonce % 100),
+            ..one.clone()
+        });
+        Block {
+            header: Header::default(),
+            transfers: transfers.collect(),
+        }
+    }
+
+    #[test]
+    fn a_block_is_its_header_and_then_its_list() {
+        let block = block(2);
+        let expected = [&block.header.encode()[..], &encode_body(&block.transfers)].concat();
+        assert_eq!(block.encode(), expected);
+        assert_eq!(Block::decode(&expected), Ok(block.clone()));
+        assert_eq!(decode_body(&expected[160..]), Ok(block.transfers));
+    }
+
+    #[test]
+    fn the_size_is_known_without_encoding() {
+        for count in [0, 1, 127, 128, 200] {
+            assert_eq!(block(count).size(), block(count).encode().len(), "{count}");
+        }
+    }
+
+    #[test]
+    fn the_fullest_block_decodes_and_one_transfer_more_does_not() {
+        let fullest = u64::try_from(BLOCK_TRANSFERS_MAX).expect("small");
+        let bytes = block(fullest).encode();
+        assert!(bytes.len() <= BLOCK_BYTES_MAX);
+        assert!(Block::decode(&bytes).is_ok());
+        let longer = block(fullest + 1).encode();
+        assert!(longer.len() > BLOCK_BYTES_MAX);
+        assert_eq!(Block::decode(&longer), Err(DecodeError::TooLong));
+        assert_eq!(decode_body(&longer[160..]), Err(DecodeError::TooLong));
+    }
+
+    #[test]
+    fn a_count_above_the_bound_is_refused_before_memory_is_reserved() {
+        let mut bytes = vec![0; HEADER_BYTES];
+        bytes.extend_from_slice(&encode(&u64::MAX));
+        assert_eq!(Block::decode(&bytes), Err(DecodeError::Malformed));
+    }
+}

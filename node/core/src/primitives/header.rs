@@ -104,3 +104,70 @@ impl<'de> Deserialize<'de> for Header {
         deserialize_raw(deserializer).map(|bytes| Self::decode(&bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::codec::{decode, encode};
+    use super::*;
+    use alloc::string::ToString;
+
+    fn example() -> Header {
+        Header {
+            version: 1,
+            bits: CompactTarget::new(0x1d00_ffff),
+            height: Height::new(7),
+            timestamp: Timestamp::new(1_700_000_000_123),
+            nonce: 0x0102_0304_0506_0708,
+            parent: BlockId::from_bytes([0x11; 32]),
+            tx_root: TxRoot::from_bytes([0x22; 32]),
+            state_root: StateRoot::from_bytes([0x33; 32]),
+            producer: Address::from_bytes([0x44; 20]),
+            reserved: [0; 12],
+        }
+    }
+
+    #[test]
+    fn a_header_is_these_bytes_and_this_id() {
+        // Packed and hashed with Python's struct and hashlib.
+        let head = "01000000ffff001d07000000000000007b68e5cf8b0100000807060504030201";
+        let parts = [
+            "11".repeat(32),
+            "22".repeat(32),
+            "33".repeat(32),
+            "44".repeat(20),
+        ]
+        .concat();
+        let hex = [head, &parts, &"00".repeat(12)].concat();
+        assert_eq!(const_hex::encode(example().encode()), hex);
+        let id = "336678895ea17423d3b2309f6efdc116523071d4759e138f4a2d8857104c0885";
+        assert_eq!(example().id().to_string(), id);
+    }
+
+    #[test]
+    fn the_same_160_bytes_go_everywhere() {
+        let header = example();
+        assert_eq!(encode(&header), header.encode());
+        assert_eq!(Header::decode(&header.encode()), header);
+        assert_eq!(decode::<Header>(&header.encode()), Ok(header));
+    }
+
+    #[test]
+    fn the_nonce_stands_where_miners_look_for_it() {
+        let bytes = example().encode();
+        assert_eq!(
+            bytes[NONCE_OFFSET..NONCE_OFFSET + 8],
+            example().nonce.to_le_bytes()
+        );
+    }
+
+    #[test]
+    fn every_flipped_bit_is_another_header_with_another_id() {
+        let (bytes, id) = (example().encode(), example().id());
+        for position in 0..HEADER_BYTES * 8 {
+            let mut other = bytes;
+            other[position / 8] ^= 1 << (position % 8);
+            assert_eq!(Header::decode(&other).encode(), other);
+            assert_ne!(Header::decode(&other).id(), id, "bit {position}");
+        }
+    }
+}

@@ -174,3 +174,90 @@ impl SignedTransfer {
         20 + varints + varint_bytes(memo) + self.memo.len() + 32 + 64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::codec::{DecodeError, decode};
+    use super::*;
+    use alloc::string::ToString;
+
+    fn payment(memo: &str) -> Payment {
+        Payment {
+            to: Address::from_bytes([9; 20]),
+            amount: Amount::new(u64::MAX),
+            fee: Amount::new(128),
+            nonce: AccountNonce::new(0),
+            memo: Memo::new(memo).expect("short"),
+        }
+    }
+
+    fn signed(memo: &str) -> SignedTransfer {
+        SignedTransfer::sign(
+            &SecretKey::from_seed([1; 32]),
+            &Domain::archivas(),
+            payment(memo),
+        )
+    }
+
+    #[test]
+    fn the_size_is_known_without_encoding() {
+        for memo in [
+            "",
+            "a",
+            &"é".repeat(63),
+            &"x".repeat(127),
+            &"x".repeat(128),
+            &"x".repeat(256),
+        ] {
+            let signed = signed(memo);
+            assert_eq!(signed.size(), encode(&signed).len(), "{memo}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_the_encoding_follow_each_other_raw() {
+        let signed = signed("hi");
+        let hex = const_hex::encode(encode(&signed));
+        let numbers = "ffffffffffffffffff01800100";
+        assert_eq!(
+            &hex[..40 + 26 + 6],
+            ["09".repeat(20).as_str(), numbers, "026869"].concat()
+        );
+        assert_eq!(signed.size(), 20 + 13 + 3 + 32 + 64);
+        assert!(hex.ends_with(&const_hex::encode(signed.signature.as_bytes())));
+    }
+
+    #[test]
+    fn a_memo_of_257_bytes_does_not_decode() {
+        let long = (
+            Address::from_bytes([9; 20]),
+            1u64,
+            1u64,
+            1u64,
+            "x".repeat(257),
+        );
+        let mut bytes = encode(&long);
+        bytes.extend_from_slice(&[0; 96]);
+        assert_eq!(
+            decode::<SignedTransfer>(&bytes),
+            Err(DecodeError::Malformed)
+        );
+    }
+
+    #[test]
+    fn the_id_does_not_cover_the_signature_and_the_hash_does() {
+        let one = signed("");
+        let mut other = one.clone();
+        other.signature = Signature::from_bytes([0; 64]);
+        let domain = Domain::archivas();
+        assert_eq!(one.id(&domain), other.id(&domain));
+        assert_ne!(one.hash(), other.hash());
+    }
+
+    #[test]
+    fn domains_give_different_ids() {
+        let ids = super::super::domain::KNOWN_DOMAINS
+            .map(|domain| signed("").id(&domain.parse().expect("known")).to_string());
+        assert_ne!(ids[0], ids[1]);
+    }
+}

@@ -242,3 +242,215 @@ impl<'de> Deserialize<'de> for CompactTarget {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+    use ruint::aliases::U512;
+
+    use super::*;
+
+    /// Reads a compact form by placing its three bytes into a long big-endian number.
+    fn naive_expand(bits: u32) -> Option<[u8; 32]> {
+        let [exponent, a, b, c] = bits.to_be_bytes();
+        let mut long = [0u8; 300];
+        for (position, byte) in [a & 0x7f, b, c].into_iter().enumerate() {
+            // Byte 299 has weight 256^0; the mantissa's last byte has weight 256^(exponent − 3).
+            let weight = i32::from(exponent) - 1 - i32::try_from(position).expect("below 3");
+            if weight >= 0 {
+                long[299 - usize::try_from(weight).expect("not negative")] = byte;
+            }
+        }
+        let number: [u8; 32] = long[268..].try_into().expect("32 bytes");
+        let fits = long[..268].iter().all(|byte| *byte == 0);
+        (fits && a & 0x80 == 0 && number != [0; 32]).then_some(number)
+    }
+
+    /// Writes the compact form from the significant bytes.
+    fn naive_compact(number: [u8; 32]) -> u32 {
+        let mut bytes: Vec<u8> = number.into_iter().skip_while(|byte| *byte == 0).collect();
+        if bytes[0] >= 0x80 {
+            bytes.insert(0, 0);
+        }
+        let exponent = u8::try_from(bytes.len()).expect("at most 33");
+        bytes.resize(bytes.len().max(3), 0);
+        u32::from_be_bytes([exponent, bytes[0], bytes[1], bytes[2]])
+    }
+
+    #[test]
+    fn compact_targets_read_as_bitcoin_reads_them() {
+        // From Bitcoin's arith_uint256 tests: bits, the number's hex without leading zeros.
+        let cases = [
+            (0x0112_3456, Some("12")),
+            (0x0212_3456, Some("1234")),
+            (0x0312_3456, Some("123456")),
+            (0x0412_3456, Some("12345600")),
+            (0x0500_9234, Some("92340000")),
+            (
+                0x2012_3456,
+                Some("1234560000000000000000000000000000000000000000000000000000000000"),
+            ),
+            (
+                0x1d00_ffff,
+                Some("ffff0000000000000000000000000000000000000000000000000000"),
+            ),
+            (
+                0x1b04_04cb,
+                Some("404cb000000000000000000000000000000000000000000000000"),
+            ),
+            (0, None),
+            (0x0012_3456, None),
+            (0x0100_3456, None),
+            (0x0200_0056, None),
+            (0x0300_0000, None),
+            (0x0400_0000, None),
+            (0x0092_3456, None),
+            (0x0180_3456, None),
+            (0x01fe_dcba, None),
+            (0x0492_3456, None),
+            (0xff12_3456, None),
+            (0x2300_0001, None),
+            (0x2200_0100, None),
+            (0x2101_0000, None),
+        ];
+        for (bits, hex) in cases {
+            let number = CompactTarget::new(bits)
+                .expand()
+                .ok()
+                .map(|target| target.to_string());
+            let hex = hex.map(|hex| alloc::format!("{hex:0>64}"));
+            assert_eq!(number, hex, "{bits:#010x}");
+        }
+    }
+
+    #[test]
+    fn the_largest_exponents_read_only_what_fits() {
+        for bits in [0x2200_00ff, 0x2100_ffff, 0x207f_ffff] {
+            assert!(CompactTarget::new(bits).expand().is_ok(), "{bits:#x}");
+        }
+    }
+
+    #[test]
+    fn every_exponent_reads_as_the_naive_reader_does() {
+        for exponent in 0..=0xff_u32 {
+            for mantissa in [
+                0, 1, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x1_0000, 0x7f_ffff,
+            ]
+            .into_iter()
+            .flat_map(|mantissa| [mantissa, mantissa | 0x80_0000])
+            {
+                let bits = exponent << 24 | mantissa;
+                let target = CompactTarget::new(bits)
+                    .expand()
+                    .ok()
+                    .map(Target::to_be_bytes);
+                assert_eq!(target, naive_expand(bits), "{bits:#010x}");
+            }
+        }
+    }
+
+    #[test]
+    fn work_is_tries_on_average() {
+        let work = |bits| Work::of_target(CompactTarget::new(bits).expand().expect("a target"));
+        assert_eq!(work(0x1d00_ffff).0, U256::from(0x1_0001_0001_u64));
+        assert_eq!(work(0x207f_ffff).0, U256::from(2));
+        assert_eq!(Work::of_target(Target::MAX).0, U256::ONE);
+        assert_eq!(Work::of_target(Target::MIN).0, U256::ONE << 255);
+    }
+
+    #[test]
+    fn a_harder_target_is_more_work() {
+        let of = |bits| Work::of_target(CompactTarget::new(bits).expand().expect("a target"));
+        assert!(of(0x1c00_ffff) > of(0x1d00_ffff));
+        assert!(of(0x1d00_fffe) > of(0x1d00_ffff));
+    }
+
+    #[test]
+    fn sums_of_work_never_wrap() {
+        let most = Work::from_be_bytes([0xff; 32]);
+        assert_eq!(most.checked_add(Work::of_target(Target::MAX)), None);
+        assert_eq!(Work::ZERO.checked_sub(Work::of_target(Target::MAX)), None);
+        assert_eq!(most.saturating_mul(2), most);
+    }
+
+    #[test]
+    fn outward_difficulty_stops_where_json_numbers_do() {
+        let exact = |number: u64| Work(U256::from(number)).saturating_u53();
+        assert_eq!(exact(7), 7);
+        assert_eq!(exact((1 << 53) - 1), (1 << 53) - 1);
+        assert_eq!(exact(1 << 53), (1 << 53) - 1);
+        assert_eq!(
+            Work::from_be_bytes([0xff; 32]).saturating_u53(),
+            (1 << 53) - 1
+        );
+    }
+
+    #[test]
+    fn a_seal_may_equal_the_target_and_not_exceed_it() {
+        let target = CompactTarget::new(0x1d00_ffff).expand().expect("a target");
+        let mut id = target.to_be_bytes();
+        assert!(target.is_met_by(&BlockId::from_bytes(id)));
+        id[31] += 1;
+        assert!(!target.is_met_by(&BlockId::from_bytes(id)));
+        assert!(target.is_met_by(&BlockId::ZERO));
+    }
+
+    #[test]
+    fn bits_are_written_as_hex_for_people() {
+        let bits = CompactTarget::new(0x0101_0000);
+        assert_eq!(bits.to_string(), "0x01010000");
+        assert_eq!("0x01010000".parse(), Ok(bits));
+        for text in [
+            "01010000",
+            "0x1010000",
+            "0x+1010000",
+            "0x0101000g",
+            "16842752",
+        ] {
+            assert_eq!(
+                text.parse::<CompactTarget>(),
+                Err(BadCompactTarget),
+                "{text}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn compact_forms_agree_with_the_naive_ones(
+            number: [u8; 32], zeros in 0usize..32, bits: u32
+        ) {
+            let mut number = number;
+            number[..zeros].fill(0);
+            if let Some(target) = Target::from_be_bytes(number) {
+                prop_assert_eq!(target.compact().get(), naive_compact(number));
+                let rounded = target.compact().expand().expect("a written form reads back");
+                prop_assert!(rounded <= target);
+                prop_assert!(target.compact().is_canonical());
+            }
+            let read = CompactTarget::new(bits).expand().ok();
+            prop_assert_eq!(read.map(Target::to_be_bytes), naive_expand(bits));
+        }
+
+        #[test]
+        fn work_is_the_quotient_of_2_to_the_256(number: [u8; 32], zeros in 0usize..32) {
+            let mut number = number;
+            number[..zeros].fill(0);
+            if let Some(target) = Target::from_be_bytes(number) {
+                let divisor = U512::from(target.0) + U512::ONE;
+                let work = U512::from(Work::of_target(target).0);
+                prop_assert_eq!(work, (U512::ONE << 256) / divisor);
+            }
+        }
+
+        #[test]
+        fn order_of_bytes_is_order_of_numbers(a: [u8; 32], b: [u8; 32]) {
+            let (x, y) = (Work::from_be_bytes(a), Work::from_be_bytes(b));
+            prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+            prop_assert_eq!(x.to_be_bytes(), a);
+        }
+    }
+}

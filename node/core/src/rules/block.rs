@@ -100,3 +100,123 @@ fn check_size(block: &Block, rules: &Rules) -> Result<(), Invalid> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::{Genesis, networks};
+    use crate::primitives::{
+        AccountNonce, Address, Amount, CompactTarget, Memo, Payment, SecretKey, Signature,
+        SignedTransfer, TxRoot,
+    };
+    use alloc::vec;
+
+    /// `dev`, with blocks of at most 1,000 bytes.
+    fn network() -> Genesis {
+        let mut genesis = networks::dev();
+        genesis.rules.block_bytes_max = 1_000;
+        genesis.check().expect("a network");
+        genesis
+    }
+
+    fn transfer(nonce: u64, memo: usize) -> SignedTransfer {
+        SignedTransfer::sign(
+            &SecretKey::from_seed([3; 32]),
+            &network().domain,
+            Payment {
+                to: Address::from_bytes([9; 20]),
+                amount: Amount::new(1),
+                fee: Amount::new(100),
+                nonce: AccountNonce::new(nonce),
+                memo: Memo::new("x".repeat(memo)).expect("short"),
+            },
+        )
+    }
+
+    fn sealed(mut block: Block) -> Block {
+        while check_seal(&block.header).is_err() {
+            block.header.nonce += 1;
+        }
+        block
+    }
+
+    fn block(transfers: Vec<SignedTransfer>) -> Block {
+        let mut block = Block {
+            header: Header::default(),
+            transfers,
+        };
+        block.header.version = 1;
+        block.header.bits = CompactTarget::new(0x207f_ffff);
+        block.header.tx_root = block.tx_root();
+        sealed(block)
+    }
+
+    fn verdict(block: Block) -> Result<CheckedBlock, Invalid> {
+        check_block(block, &network().law())
+    }
+
+    #[test]
+    fn a_checked_block_is_the_block() {
+        let block = block(vec![transfer(0, 0), transfer(1, 5)]);
+        let checked = verdict(block.clone()).expect("valid");
+        assert_eq!(checked.id(), block.id());
+        assert_eq!(checked.block(), block);
+        let stored = CheckedBlock::from_store(block, &network().domain);
+        assert_eq!(stored, Ok(checked));
+    }
+
+    #[test]
+    fn exactly_the_limit_is_allowed_and_one_byte_more_is_not() {
+        let with_memo = |memo| block(vec![transfer(0, 200), transfer(1, 200), transfer(2, memo)]);
+        let spare = 1_000 - with_memo(1).size();
+        let full = with_memo(1 + spare);
+        assert_eq!(full.size(), 1_000);
+        assert!(verdict(full).is_ok());
+        let (size, size_max) = (1_001, 1_000);
+        let why = Invalid::BlockTooLarge { size, size_max };
+        assert_eq!(verdict(with_memo(2 + spare)), Err(why));
+    }
+
+    #[test]
+    fn a_changed_body_is_mutated_and_not_marked() {
+        let good = block(vec![transfer(0, 0), transfer(1, 0), transfer(2, 0)]);
+        let mut bodies = vec![good.clone(); 4];
+        bodies[0].transfers.swap(0, 1);
+        bodies[1].transfers.pop();
+        bodies[2].transfers.push(transfer(2, 0));
+        bodies[3].transfers[1].signature = Signature::from_bytes([1; 64]);
+        for block in bodies {
+            assert_eq!(block.id(), good.id());
+            let why = verdict(block).expect_err("mutated");
+            assert_eq!(why, Invalid::MutatedBody);
+            assert!(!why.marks_block());
+        }
+        assert!(verdict(good).is_ok());
+    }
+
+    #[test]
+    fn one_bad_transfer_makes_the_block_invalid() {
+        let mut forged = transfer(1, 0);
+        forged.amount = Amount::new(1_000_000);
+        let why = verdict(block(vec![transfer(0, 0), forged])).expect_err("forged");
+        assert_eq!(why, Invalid::BadSignature);
+        assert!(why.marks_block(), "the id covers the signature");
+    }
+
+    #[test]
+    fn a_block_without_a_seal_is_not_looked_into() {
+        let mut unsealed = block(vec![transfer(0, 0)]);
+        unsealed.header.tx_root = TxRoot::ZERO;
+        while check_seal(&unsealed.header).is_ok() {
+            unsealed.header.nonce += 1;
+        }
+        assert_eq!(verdict(unsealed), Err(Invalid::NotSealed));
+    }
+
+    #[test]
+    fn the_body_of_an_unknown_version_is_not_judged() {
+        let mut block = block(vec![]);
+        block.header.version = 2;
+        assert_eq!(verdict(block), Err(Invalid::UnknownVersion { version: 2 }));
+    }
+}

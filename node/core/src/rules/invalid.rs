@@ -155,3 +155,85 @@ impl Invalid {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::string::ToString;
+
+    /// One of each, so that a variant without sentence or code of its own is noticed.
+    fn all() -> [Invalid; 20] {
+        let (height, nonce, amount) = (Height::new(1), AccountNonce::new(2), Amount::new(3));
+        let (time, bits, root) = (Timestamp::new(4), CompactTarget::new(5), StateRoot::ZERO);
+        [
+            Invalid::UnknownVersion { version: 2 },
+            Invalid::ReservedNotZero,
+            Invalid::WrongHeight {
+                claimed: height,
+                expected: height,
+            },
+            Invalid::HeightBeyondEnd,
+            Invalid::WrongBits {
+                claimed: bits,
+                expected: bits,
+            },
+            Invalid::NotSealed,
+            Invalid::TooEarly {
+                claimed: time,
+                median_time_past: time,
+            },
+            Invalid::ChainworkOverflow,
+            Invalid::BlockTooLarge {
+                size: 1,
+                size_max: 1,
+            },
+            Invalid::MutatedBody,
+            Invalid::WrongStateRoot {
+                claimed: root,
+                computed: root,
+            },
+            Invalid::ZeroAmount,
+            Invalid::FeeTooLow {
+                fee: amount,
+                fee_min: amount,
+            },
+            Invalid::CostOverflow,
+            Invalid::NonceAtEnd,
+            Invalid::BadSignature,
+            Invalid::WrongNetwork,
+            Invalid::NonceUsed {
+                nonce,
+                expected: nonce,
+            },
+            Invalid::NonceGap {
+                nonce,
+                expected: nonce,
+            },
+            Invalid::BalanceTooLow {
+                balance: amount,
+                cost: amount,
+            },
+        ]
+    }
+
+    #[test]
+    fn every_rule_has_a_code_and_a_sentence_of_its_own() {
+        let codes: BTreeSet<_> = all().iter().map(Invalid::code).collect();
+        let sentences: BTreeSet<_> = all().iter().map(ToString::to_string).collect();
+        assert_eq!((codes.len(), sentences.len()), (20, 20));
+        let plain = |code: &str| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        assert!(codes.into_iter().all(plain));
+    }
+
+    #[test]
+    fn only_what_the_id_covers_marks_the_block() {
+        let unmarked: BTreeSet<_> = all()
+            .iter()
+            .filter(|why| !why.marks_block())
+            .map(Invalid::code)
+            .collect();
+        let expected = ["block_too_large", "mutated_body", "unknown_version"];
+        assert!(unmarked.into_iter().eq(expected));
+    }
+}

@@ -98,3 +98,109 @@ fn shifted(number: Wide, shift: i128) -> Option<Wide> {
     }
     (places <= number.leading_zeros()).then(|| number << places)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::networks;
+    use crate::primitives::Millis;
+
+    fn bits(bits: u32) -> CompactTarget {
+        CompactTarget::new(bits)
+    }
+
+    fn after(height: u64, late_ms: i64) -> CompactTarget {
+        let genesis = networks::archivas();
+        let on_schedule = genesis.time.plus(Millis::from_secs(20 * height)).get();
+        let time = on_schedule.checked_add_signed(late_ms).expect("a moment");
+        next_bits(&genesis, Height::new(height), Timestamp::new(time))
+    }
+
+    #[test]
+    fn on_schedule_the_target_stays() {
+        for height in [0, 1, 1_000_000, (1 << 32) - 1] {
+            assert_eq!(after(height, 0), networks::archivas().bits, "{height}");
+        }
+    }
+
+    #[test]
+    fn one_half_life_behind_doubles_the_target_and_one_ahead_halves_it() {
+        let half_life = 288 * 20 * 1_000;
+        assert_eq!(after(500, half_life), bits(0x1d1f_fffe));
+        assert_eq!(after(500, -half_life), bits(0x1d07_ffff));
+    }
+
+    #[test]
+    fn the_target_never_leaves_its_bounds() {
+        let limit = networks::archivas().rules.target_limit;
+        let genesis = networks::archivas();
+        assert_eq!(
+            next_bits(&genesis, Height::new(1), Timestamp::new(u64::MAX)),
+            limit
+        );
+        assert_eq!(
+            next_bits(&genesis, Height::new(u64::MAX), Timestamp::new(0)),
+            bits(0x0101_0000)
+        );
+    }
+
+    #[test]
+    fn a_target_of_nearly_256_bits_does_not_overflow() {
+        let schedule = Schedule {
+            block_time: 20,
+            half_life: 20,
+            limit: bits(0x207f_ffff).expand().expect("ok"),
+        };
+        for time in [0, 1, 19, 20, 21, 40, 20 * 300, 20 * 100_000] {
+            let elapsed = Elapsed { time, blocks: 0 };
+            let target = asert(&schedule, schedule.limit, elapsed);
+            assert!(target <= schedule.limit);
+            assert!(time < 20 || target == schedule.limit, "{time}");
+        }
+        let least = asert(
+            &schedule,
+            Target::MIN,
+            Elapsed {
+                time: -20 * 100_000,
+                blocks: 0,
+            },
+        );
+        assert_eq!(least, Target::MIN);
+    }
+
+    #[test]
+    fn fixed_bits_stay_whatever_happens() {
+        let genesis = networks::dev();
+        assert_eq!(
+            next_bits(&genesis, Height::new(9), Timestamp::new(u64::MAX)),
+            genesis.bits
+        );
+        assert_eq!(
+            next_bits(&genesis, Height::new(9), Timestamp::new(0)),
+            genesis.bits
+        );
+    }
+
+    #[test]
+    fn the_unit_of_time_does_not_matter() {
+        let schedule = |unit: i128| Schedule {
+            block_time: 600 * unit,
+            half_life: 172_800 * unit,
+            limit: bits(0x1d00_ffff).expand().expect("a target"),
+        };
+        let anchor = bits(0x1802_aee8).expand().expect("a target");
+        for time in [-86_400, 0, 1, 599, 601, 1_000_000, 12_345_678] {
+            let [seconds, milliseconds] = [1, 1_000].map(|unit| {
+                asert(
+                    &schedule(unit),
+                    anchor,
+                    Elapsed {
+                        time: time * unit,
+                        blocks: 77,
+                    },
+                )
+            });
+            assert_eq!(seconds, milliseconds, "{time}");
+        }
+    }
+}

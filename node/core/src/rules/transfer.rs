@@ -178,3 +178,183 @@ fn check_signature(transfer: &CheckedTransfer, domain: &Domain) -> Result<(), In
         Invalid::BadSignature
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::networks;
+    use crate::primitives::{Memo, Payment, SecretKey, Signature};
+
+    fn payment() -> Payment {
+        Payment {
+            to: Address::from_bytes([9; 20]),
+            amount: Amount::new(1),
+            fee: Amount::new(100),
+            nonce: AccountNonce::new(5),
+            memo: Memo::default(),
+        }
+    }
+
+    fn sign(payment: Payment) -> SignedTransfer {
+        SignedTransfer::sign(&SecretKey::from_seed([3; 32]), &Domain::archivas(), payment)
+    }
+
+    fn verdict(payment: Payment) -> Result<CheckedTransfer, Invalid> {
+        check_transfer(sign(payment), &networks::archivas().law())
+    }
+
+    fn on(balance: u64, nonce: u64) -> Result<(), Invalid> {
+        let account = Account {
+            balance: Amount::new(balance),
+            nonce: AccountNonce::new(nonce),
+        };
+        check_on_state(&verdict(payment()).expect("valid"), &account)
+    }
+
+    #[test]
+    fn a_checked_transfer_keeps_what_was_computed() {
+        let signed = sign(payment());
+        let checked = verdict(payment()).expect("valid");
+        assert_eq!(checked.from(), signed.from());
+        assert_eq!(checked.id(), signed.id(&Domain::archivas()));
+        assert_eq!(checked.hash(), signed.hash());
+        assert_eq!(checked.size(), signed.size());
+        assert_eq!(checked.cost(), Amount::new(101));
+        assert_eq!(checked.into_signed(), signed);
+    }
+
+    #[test]
+    fn an_amount_of_zero_is_refused() {
+        let why = verdict(Payment {
+            amount: Amount::ZERO,
+            ..payment()
+        });
+        assert_eq!(why, Err(Invalid::ZeroAmount));
+    }
+
+    #[test]
+    fn a_fee_below_the_minimum_is_refused() {
+        let why = verdict(Payment {
+            fee: Amount::new(99),
+            ..payment()
+        });
+        let (fee, fee_min) = (Amount::new(99), Amount::new(100));
+        assert_eq!(why, Err(Invalid::FeeTooLow { fee, fee_min }));
+    }
+
+    #[test]
+    fn amount_and_fee_never_wrap() {
+        let most = Amount::new(u64::MAX - 100);
+        assert!(
+            verdict(Payment {
+                amount: most,
+                ..payment()
+            })
+            .is_ok()
+        );
+        let beyond = Amount::new(u64::MAX - 99);
+        let why = verdict(Payment {
+            amount: beyond,
+            ..payment()
+        });
+        assert_eq!(why, Err(Invalid::CostOverflow));
+        let why = verdict(Payment {
+            fee: Amount::new(u64::MAX),
+            ..payment()
+        });
+        assert_eq!(why, Err(Invalid::CostOverflow));
+    }
+
+    #[test]
+    fn the_last_nonce_is_refused_and_the_one_before_is_not() {
+        let why = verdict(Payment {
+            nonce: AccountNonce::MAX,
+            ..payment()
+        });
+        assert_eq!(why, Err(Invalid::NonceAtEnd));
+        assert!(
+            verdict(Payment {
+                nonce: AccountNonce::new(u64::MAX - 1),
+                ..payment()
+            })
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_signature_that_does_not_hold_is_refused() {
+        let law = networks::archivas().law();
+        let good = sign(payment());
+        let changed = [
+            SignedTransfer {
+                amount: Amount::new(2),
+                ..good.clone()
+            },
+            SignedTransfer {
+                to: Address::from_bytes([8; 20]),
+                ..good.clone()
+            },
+            SignedTransfer {
+                fee: Amount::new(101),
+                ..good.clone()
+            },
+            SignedTransfer {
+                nonce: AccountNonce::new(6),
+                ..good.clone()
+            },
+            SignedTransfer {
+                memo: Memo::new("x").expect("short"),
+                ..good.clone()
+            },
+            SignedTransfer {
+                public_key: SecretKey::from_seed([4; 32]).public_key(),
+                ..good.clone()
+            },
+            SignedTransfer {
+                signature: Signature::from_bytes([0; 64]),
+                ..good
+            },
+        ];
+        for signed in changed {
+            assert_eq!(check_transfer(signed, &law), Err(Invalid::BadSignature));
+        }
+    }
+
+    #[test]
+    fn a_transfer_of_another_built_in_network_is_told_apart() {
+        let key = SecretKey::from_seed([3; 32]);
+        let (main, test) = (networks::archivas().law(), networks::testnet().law());
+        let signed = SignedTransfer::sign(&key, &test.domain, payment());
+        assert!(check_transfer(signed.clone(), &test).is_ok());
+        assert_eq!(check_transfer(signed, &main), Err(Invalid::WrongNetwork));
+        assert_eq!(
+            check_transfer(sign(payment()), &test),
+            Err(Invalid::WrongNetwork)
+        );
+        let unknown = SignedTransfer::sign(&key, &"private".parse().expect("valid"), payment());
+        assert_eq!(check_transfer(unknown, &main), Err(Invalid::BadSignature));
+    }
+
+    #[test]
+    fn the_nonce_is_exactly_the_accounts() {
+        let (nonce, zero) = (AccountNonce::new(5), AccountNonce::new(6));
+        assert_eq!(on(101, 5), Ok(()));
+        assert_eq!(
+            on(101, 6),
+            Err(Invalid::NonceUsed {
+                nonce,
+                expected: zero
+            })
+        );
+        let expected = AccountNonce::new(4);
+        assert_eq!(on(101, 4), Err(Invalid::NonceGap { nonce, expected }));
+    }
+
+    #[test]
+    fn the_balance_covers_amount_and_fee() {
+        let cost = Amount::new(101);
+        let balance = Amount::new(100);
+        assert_eq!(on(100, 5), Err(Invalid::BalanceTooLow { balance, cost }));
+        assert_eq!(on(u64::MAX, 5), Ok(()));
+    }
+}
