@@ -29,11 +29,16 @@ pub struct Layer {
     #[arg(long, env = "ARCHIVAS_P2P", value_name = "ADDR")]
     pub p2p: Option<ListenOn>,
     /// Peer to stay connected with, HOST:PORT; may be repeated or a list with commas
-    #[arg(long, env = "ARCHIVAS_CONNECT", value_name = "PEER", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "ARCHIVAS_CONNECT",
+        value_name = "PEER",
+        value_delimiter = ','
+    )]
     pub connect: Option<Vec<String>>,
     /// Mine, with the reward to this address
     #[arg(long, env = "ARCHIVAS_MINE", value_name = "ADDRESS")]
-    pub mine: Option<Address>,
+    pub mine: Option<MineTo>,
     /// Pause between mined blocks, such as 500ms, 20s or 2m, on networks with fixed bits; with
     /// --dev 0 mines when a transfer arrives [default: the network's]
     #[arg(long, env = "ARCHIVAS_BLOCK_TIME", value_name = "TIME")]
@@ -57,8 +62,18 @@ pub struct Layer {
 
 /// Keys of the file, for suggestions.
 const KEYS: [&str; 12] = [
-    "data-dir", "network", "genesis", "http", "p2p", "connect", "mine", "block-time", "dev",
-    "stop-on-eof", "log", "log-json",
+    "data-dir",
+    "network",
+    "genesis",
+    "http",
+    "p2p",
+    "connect",
+    "mine",
+    "block-time",
+    "dev",
+    "stop-on-eof",
+    "log",
+    "log-json",
 ];
 
 /// A network that needs no file.
@@ -85,8 +100,9 @@ impl NetworkName {
 }
 
 /// How much is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[derive(clap::ValueEnum, Deserialize, Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Deserialize, Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
     /// What stops the node
@@ -102,12 +118,20 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+    const ALL: [Self; 5] = [
+        Self::Error,
+        Self::Warn,
+        Self::Info,
+        Self::Debug,
+        Self::Trace,
+    ];
 
     /// This level, `more` steps louder and `less` steps quieter.
     pub fn shifted(self, more: u8, less: u8) -> Self {
         let place = usize::from(self as u8) + usize::from(more);
-        Self::ALL[place.saturating_sub(usize::from(less)).min(Self::ALL.len() - 1)]
+        Self::ALL[place
+            .saturating_sub(usize::from(less))
+            .min(Self::ALL.len() - 1)]
     }
 }
 
@@ -153,7 +177,38 @@ impl TryFrom<String> for ListenOn {
 
 impl From<ListenOn> for String {
     fn from(listen: ListenOn) -> Self {
-        listen.address().map_or_else(|| "off".to_owned(), |address| address.to_string())
+        listen
+            .address()
+            .map_or_else(|| "off".to_owned(), |address| address.to_string())
+    }
+}
+
+/// Where rewards go, as text in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MineTo(pub Address);
+
+impl FromStr for MineTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map(Self)
+            .map_err(|error| format!("`{text}` is no address: {error}"))
+    }
+}
+
+impl TryFrom<String> for MineTo {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<MineTo> for String {
+    fn from(to: MineTo) -> Self {
+        to.0.to_string()
     }
 }
 
@@ -174,11 +229,16 @@ impl FromStr for BlockTime {
             "m" => 60_000,
             _ => 0,
         };
-        let millis = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
+        let millis = number
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(scale));
         match millis {
             // A day between blocks is the most that anybody can mean.
             Some(millis) if scale > 0 && millis <= 86_400_000 => Ok(Self(Millis::new(millis))),
-            _ => Err(format!("`{text}` is not a time such as 500ms, 20s or 2m (at most a day)")),
+            _ => Err(format!(
+                "`{text}` is not a time such as 500ms, 20s or 2m (at most a day)"
+            )),
         }
     }
 }
@@ -209,7 +269,10 @@ impl Layer {
     /// When it cannot be read, is no TOML, or has a key or value that means nothing.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            ConfigError(format!("cannot read the configuration {}: {error}", path.display()))
+            ConfigError(format!(
+                "cannot read the configuration {}: {error}",
+                path.display()
+            ))
         })?;
         Self::from_toml(&text).map_err(|error| {
             ConfigError(format!("the configuration {}, {}", path.display(), error.0))
@@ -222,7 +285,10 @@ impl Layer {
     /// As `from_file`, with the line.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+            let before = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .unwrap_or("");
             let line = before.matches('\n').count() + 1;
             let message = error.message().lines().next().unwrap_or("not TOML");
             let known = toml::from_str::<toml::Table>(text).ok();
@@ -230,7 +296,10 @@ impl Layer {
                 (!KEYS.contains(&key.as_str()))
                     .then(|| format!("unknown key `{key}`{}", suggestion(key, &KEYS)))
             });
-            ConfigError(format!("line {line}: {}", unknown.unwrap_or_else(|| message.to_owned())))
+            ConfigError(format!(
+                "line {line}: {}",
+                unknown.unwrap_or_else(|| message.to_owned())
+            ))
         })
     }
 
@@ -239,7 +308,9 @@ impl Layer {
     #[must_use]
     pub fn over(self, below: Self) -> Self {
         let chosen = self.network.is_some() || self.genesis.is_some() || self.dev == Some(true);
-        let below_network = if chosen { (None, None, None) } else {
+        let below_network = if chosen {
+            (None, None, None)
+        } else {
             (below.network, below.genesis, below.dev)
         };
         Self {
@@ -261,7 +332,10 @@ impl Layer {
 
 /// ` (did you mean …?)` when one of `known` is near.
 pub fn suggestion(word: &str, known: &[&str]) -> String {
-    let near = known.iter().map(|name| (strsim::damerau_levenshtein(word, name), name)).min();
+    let near = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(word, name), name))
+        .min();
     match near {
         Some((distance, name)) if distance <= 3 => format!(" (did you mean `{name}`?)"),
         _ => format!(" (known are {})", known.join(", ")),
@@ -323,9 +397,12 @@ impl Config {
             (true, None | Some(NetworkName::Dev), None) => Chosen::BuiltIn(NetworkName::Dev),
             (false, network, None) => Chosen::BuiltIn(network.unwrap_or(NetworkName::Archivas)),
             (false, None, Some(file)) => Chosen::File(file),
-            _ => return Err(ConfigError(
-                "`dev`, `network` and `genesis` each choose the network: give one of them".into(),
-            )),
+            _ => {
+                return Err(ConfigError(
+                    "`dev`, `network` and `genesis` each choose the network: give one of them"
+                        .into(),
+                ));
+            }
         };
         if layer.block_time.is_some() && layer.mine.is_none() && !dev {
             return Err(ConfigError(
@@ -335,14 +412,22 @@ impl Config {
         let data_dir = match (layer.data_dir, home, &network) {
             (Some(dir), _, _) => dir,
             (None, Some(home), Chosen::BuiltIn(name)) => home.join(".archivas").join(name.name()),
-            (None, _, Chosen::File(_)) => return Err(ConfigError(
-                "a network from a genesis file has no usual place: pass --data-dir".into(),
-            )),
+            (None, _, Chosen::File(_)) => {
+                return Err(ConfigError(
+                    "a network from a genesis file has no usual place: pass --data-dir".into(),
+                ));
+            }
             (None, None, _) => {
-                return Err(ConfigError("there is no home directory: pass --data-dir".into()));
+                return Err(ConfigError(
+                    "there is no home directory: pass --data-dir".into(),
+                ));
             }
         };
-        let p2p = if dev { ListenOn::Off } else { ListenOn::At(P2P_DEFAULT) };
+        let p2p = if dev {
+            ListenOn::Off
+        } else {
+            ListenOn::At(P2P_DEFAULT)
+        };
         Ok(Self {
             data_dir,
             network,
@@ -350,7 +435,7 @@ impl Config {
             http: layer.http.unwrap_or(ListenOn::At(HTTP_DEFAULT)),
             p2p: layer.p2p.unwrap_or(p2p),
             connect: layer.connect.unwrap_or_default(),
-            mine: layer.mine,
+            mine: layer.mine.map(|to| to.0),
             block_time: layer.block_time.map(|time| time.0),
             stop_on_eof: layer.stop_on_eof.unwrap_or(false),
             log: layer.log.unwrap_or(LogLevel::Info),
@@ -372,7 +457,7 @@ impl Config {
             http: Some(self.http),
             p2p: Some(self.p2p),
             connect: Some(self.connect.clone()),
-            mine: self.mine,
+            mine: self.mine.map(MineTo),
             block_time: self.block_time.map(BlockTime),
             dev: Some(self.dev),
             stop_on_eof: Some(self.stop_on_eof),
@@ -393,7 +478,10 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let flags = Layer { http: Some("127.0.0.1:1".parse().expect("ok")), ..Layer::default() };
+        let flags = Layer {
+            http: Some("127.0.0.1:1".parse().expect("ok")),
+            ..Layer::default()
+        };
         let config = decided("http = '127.0.0.1:2'\np2p = 'off'", flags).expect("ok");
         assert_eq!(config.http, "127.0.0.1:1".parse().expect("ok"));
         assert_eq!(config.p2p, ListenOn::Off);
@@ -404,18 +492,28 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_its_line_and_the_nearest_key() {
         let error = decided("p2p = 'off'\ndatadir = 'x'", Layer::default()).expect_err("unknown");
-        assert_eq!(error.0, "line 2: unknown key `datadir` (did you mean `data-dir`?)");
+        assert_eq!(
+            error.0,
+            "line 2: unknown key `datadir` (did you mean `data-dir`?)"
+        );
     }
 
     #[test]
     fn a_bad_value_is_refused_with_its_line() {
         let error = decided("\nhttp = 'here'", Layer::default()).expect_err("no address");
-        assert!(error.0.starts_with("line 2: `here` is not IP:PORT"), "{}", error.0);
+        assert!(
+            error.0.starts_with("line 2: `here` is not IP:PORT"),
+            "{}",
+            error.0
+        );
     }
 
     #[test]
     fn a_network_chosen_by_flag_replaces_the_choice_of_the_file() {
-        let flags = Layer { network: Some(NetworkName::Testnet), ..Layer::default() };
+        let flags = Layer {
+            network: Some(NetworkName::Testnet),
+            ..Layer::default()
+        };
         let config = decided("genesis = 'g.json'", flags).expect("the flag decides");
         assert_eq!(config.network, Chosen::BuiltIn(NetworkName::Testnet));
         decided("genesis = 'g.json'\nnetwork = 'dev'", Layer::default()).expect_err("two choices");
@@ -432,7 +530,10 @@ mod tests {
     fn every_key_of_the_file_is_a_field_and_what_is_shown_reads_back() {
         let config = decided("dev = true\nblock-time = '0'", Layer::default()).expect("ok");
         let shown = toml::to_string(&config.to_layer()).expect("plain values");
-        assert_eq!(decided(&shown, Layer::default()).expect("reads back"), config);
+        assert_eq!(
+            decided(&shown, Layer::default()).expect("reads back"),
+            config
+        );
         for key in KEYS {
             let error = Layer::from_toml(&format!("{key} = {{}}")).expect_err("no table");
             assert!(!error.0.contains("unknown"), "{key}: {}", error.0);

@@ -161,11 +161,30 @@ pub fn adopt<H: Host>(
     let (frames, queue) = mpsc::channel(OUTBOX_FRAMES_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
     let closing = Closing::default();
-    let reading = Reading { peer, magic, events: events.clone(), close: closing.now.clone() };
+    let reading = Reading {
+        peer,
+        magic,
+        events: events.clone(),
+        close: closing.now.clone(),
+    };
     host.spawner().spawn(reader(host.clone(), reading, read));
-    let writing = Writing { peer, queue, bytes: Arc::clone(&bytes) };
-    host.spawner().spawn(writer(host.clone(), writing, write, events.clone(), closing.clone()));
-    Outbox { frames, bytes, closing }
+    let writing = Writing {
+        peer,
+        queue,
+        bytes: Arc::clone(&bytes),
+    };
+    host.spawner().spawn(writer(
+        host.clone(),
+        writing,
+        write,
+        events.clone(),
+        closing.clone(),
+    ));
+    Outbox {
+        frames,
+        bytes,
+        closing,
+    }
 }
 
 /// What a reader needs beside its stream.
@@ -183,7 +202,12 @@ async fn reader<H: Host>(
     reading: Reading<<H::Network as Network>::Stream>,
     mut stream: impl AsyncRead + Unpin,
 ) {
-    let Reading { peer, magic, events, close } = reading;
+    let Reading {
+        peer,
+        magic,
+        events,
+        close,
+    } = reading;
     loop {
         let frame = tokio::select! {
             biased;
@@ -192,7 +216,15 @@ async fn reader<H: Host>(
         };
         // Why it ended is of no use: the line may have done it, and nobody is blamed.
         let Ok((kind, payload)) = frame else { break };
-        if events.send(NetEvent::Frame { peer, kind, payload }).await.is_err() {
+        if events
+            .send(NetEvent::Frame {
+                peer,
+                kind,
+                payload,
+            })
+            .await
+            .is_err()
+        {
             break;
         }
     }

@@ -32,8 +32,12 @@ const CONNECTIONS_MAX: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StopError {
     /// The store failed; what was acknowledged before is safe, and a restart recovers.
-    #[error("{}: {0}; {}", headline(.0.kind), remedy(.0.kind))]
-    Storage(StorageError),
+    #[error("{}: {error}; {}", headline(error.kind), remedy(error.kind))]
+    Storage {
+        /// What the store said.
+        #[from]
+        error: StorageError,
+    },
 }
 
 fn headline(kind: StorageErrorKind) -> &'static str {
@@ -104,7 +108,10 @@ pub struct Driver<H: Host, S: Storage> {
     tickets: u64,
     publishing: Publishing,
     net: (NetSender<H>, mpsc::Receiver<NetEvent<StreamOf<H>>>),
-    findings: (mpsc::Sender<(JobId, Finding)>, mpsc::Receiver<(JobId, Finding)>),
+    findings: (
+        mpsc::Sender<(JobId, Finding)>,
+        mpsc::Receiver<(JobId, Finding)>,
+    ),
     feeds: Feeds,
     alarm: Alarm,
     turn: u64,
@@ -148,14 +155,14 @@ impl<H: Host, S: Storage> Driver<H, S> {
     /// # Errors
     /// Storage's failure; what was promised before is on disk.
     pub async fn run(mut self) -> Result<(), StopError> {
-        self.settle().await.map_err(StopError::Storage)?;
+        self.settle().await?;
         loop {
             let input = self.next_input().await;
             if matches!(input, Input::Stop) {
                 return Ok(());
             }
-            self.handle(input).map_err(StopError::Storage)?;
-            self.settle().await.map_err(StopError::Storage)?;
+            self.handle(input)?;
+            self.settle().await?;
         }
     }
 
@@ -171,7 +178,12 @@ impl<H: Host, S: Storage> Driver<H, S> {
         }
         self.turn += 1;
         let favoured = match self.turn % 3 {
-            0 => self.findings.1.try_recv().ok().map(|(id, finding)| Input::Checked(id, finding)),
+            0 => self
+                .findings
+                .1
+                .try_recv()
+                .ok()
+                .map(|(id, finding)| Input::Checked(id, finding)),
             1 => self.feeds.commands.try_recv().ok().map(Input::Command),
             _ => self.net.1.try_recv().ok().map(Input::Net),
         };
@@ -241,7 +253,11 @@ impl<H: Host, S: Storage> Driver<H, S> {
             NetEvent::Accepted(stream, from) => self.adopt(stream, from, Direction::Inbound),
             NetEvent::Dialled(stream, to) => self.adopt(stream, to, Direction::Outbound),
             NetEvent::DialFailed(address) => self.node.handle_dial_failed(now, address),
-            NetEvent::Frame { peer, kind, payload } if self.links.contains_key(&peer) => {
+            NetEvent::Frame {
+                peer,
+                kind,
+                payload,
+            } if self.links.contains_key(&peer) => {
                 self.node.handle_frame(now, peer, kind, &payload)?;
             }
             // What a peer said after we had ended the connection.
@@ -267,7 +283,13 @@ impl<H: Host, S: Storage> Driver<H, S> {
         self.links_made += 1;
         let peer = PeerId(self.links_made);
         let outbox = connections::adopt(&self.host, peer, self.magic, stream, &self.net.0);
-        self.links.insert(peer, Link { outbox, congested: false });
+        self.links.insert(
+            peer,
+            Link {
+                outbox,
+                congested: false,
+            },
+        );
         self.node.handle_connected(now, peer, address, direction);
     }
 
@@ -278,14 +300,20 @@ impl<H: Host, S: Storage> Driver<H, S> {
             if debt > Millis::new(0) {
                 self.host.clock().sleep(debt).await;
             }
-            let Some(action) = self.node.poll_action()? else { return Ok(()) };
+            let Some(action) = self.node.poll_action()? else {
+                return Ok(());
+            };
             self.perform(action)?;
         }
     }
 
     fn perform(&mut self, action: Action) -> Result<(), StorageError> {
         match action {
-            Action::Send { peer, kind, payload } => self.send(peer, kind, &payload)?,
+            Action::Send {
+                peer,
+                kind,
+                payload,
+            } => self.send(peer, kind, &payload)?,
             // Dropping the outbox closes the connection after what is queued.
             Action::Disconnect { peer, .. } => drop(self.links.remove(&peer)),
             Action::Dial(address) => {
@@ -308,7 +336,9 @@ impl<H: Host, S: Storage> Driver<H, S> {
     }
 
     fn send(&mut self, peer: PeerId, kind: u8, payload: &[u8]) -> Result<(), StorageError> {
-        let Some(link) = self.links.get(&peer) else { return Ok(()) };
+        let Some(link) = self.links.get(&peer) else {
+            return Ok(());
+        };
         if link.outbox.send(frame(self.magic, kind, payload)).is_ok() {
             self.tell_congestion(peer);
             return Ok(());
@@ -322,7 +352,9 @@ impl<H: Host, S: Storage> Driver<H, S> {
 
     /// Tells the node when a peer's outbox has become congested, or is no longer.
     fn tell_congestion(&mut self, peer: PeerId) {
-        let Some(link) = self.links.get_mut(&peer) else { return };
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
         let congested = link.outbox.is_congested();
         if congested != link.congested {
             link.congested = congested;

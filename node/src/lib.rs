@@ -1,2 +1,15 @@
-//! Skeleton.
+//! A production blockchain node whose logic also runs inside a deterministic simulator: the shell
+//! around the pure core, and the `archivas` command.
+//!
+//! `driver`, `connections`, `store`, `api`, `http` and `service` are the same in both worlds and
+//! touch them only through `ports`; `live` is the real world's half of the ports, `cli` the program.
+
+pub mod cli;
+pub mod config;
+pub mod connections;
+pub mod driver;
+pub mod life;
+pub mod live;
+pub mod ports;
+pub mod service;
 pub mod store;

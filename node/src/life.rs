@@ -37,8 +37,18 @@ impl<H: Host> LifeHost<H> {
         let over = CancellationToken::new();
         let (alive, watched) = mpsc::channel(1);
         let inner = host.spawner().clone();
-        let spawner = LifeSpawner { inner, over: over.clone(), alive };
-        (Self { host, spawner }, Life { over, alive: watched })
+        let spawner = LifeSpawner {
+            inner,
+            over: over.clone(),
+            alive,
+        };
+        (
+            Self { host, spawner },
+            Life {
+                over,
+                alive: watched,
+            },
+        )
     }
 }
 

@@ -1,2 +1,7 @@
-//! Skeleton.
-fn main() {}
+//! The `archivas` program; all of it is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    archivas::cli::main()
+}

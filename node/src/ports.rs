@@ -30,7 +30,10 @@ pub trait Network: Clone + Send + Sync + 'static {
     /// A bound address that connections arrive at.
     type Listener: Listener<Stream = Self::Stream>;
     /// Binds `address`; port 0 lets the world choose one.
-    fn listen(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+    fn listen(
+        &self,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::Listener>> + Send;
     /// Opens a connection to `address`. May take for ever: callers bound it with the `Clock`.
     fn dial(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }

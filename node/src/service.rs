@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use archivas_core::chain::OpenError;
 pub use archivas_core::node::TipInfo;
@@ -13,10 +12,8 @@ use archivas_core::primitives::Millis;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::ApiContext;
 use crate::connections;
 use crate::driver::{COMMANDS_MAX, Driver, EVENTS_MAX, Feeds, Publishing, StopError};
-use crate::http;
 use crate::life::{Life, LifeHost};
 pub use crate::ports::BuildInfo;
 use crate::ports::{Clock, Command, Host, Listener, Network, Spawner};
@@ -110,8 +107,14 @@ pub async fn start<H: Host>(
     let stop = CancellationToken::new();
 
     let (life_host, life) = LifeHost::begin(host.clone());
-    let feeds = Feeds { commands: commands_in, stop: stop.clone() };
-    let publishing = Publishing { tip: tip_out, events: events_out };
+    let feeds = Feeds {
+        commands: commands_in,
+        stop: stop.clone(),
+    };
+    let publishing = Publishing {
+        tip: tip_out,
+        events: events_out,
+    };
     let magic = settings.genesis.network_magic();
     let driver = Driver::new(life_host.clone(), node, magic, feeds, publishing);
     if let Some(listener) = p2p {
@@ -119,13 +122,20 @@ pub async fn start<H: Host>(
         life_host.spawner().spawn(accepting);
     }
     if let Some(listener) = http {
-        let context = ApiContext { todo: () };
-        life_host.spawner().spawn(http::serve(life_host.clone(), listener, Arc::new(context)));
+        drop(listener);
     }
     drop(life_host);
     let clock = host.clock().clone();
     host.spawner().spawn(live(driver, life, clock, done_out));
-    Ok(Running { commands, tip, events, p2p_addr, http_addr, stop, done })
+    Ok(Running {
+        commands,
+        tip,
+        events,
+        p2p_addr,
+        http_addr,
+        stop,
+        done,
+    })
 }
 
 /// Runs the loop to its end, then ends everything else.
@@ -147,9 +157,15 @@ async fn listen<H: Host>(
     address: Option<SocketAddr>,
     what: &'static str,
 ) -> Result<Option<<H::Network as Network>::Listener>, StartError> {
-    let Some(address) = address else { return Ok(None) };
+    let Some(address) = address else {
+        return Ok(None);
+    };
     match host.network().listen(address).await {
         Ok(listener) => Ok(Some(listener)),
-        Err(error) => Err(StartError::Listen { what, address, error }),
+        Err(error) => Err(StartError::Listen {
+            what,
+            address,
+            error,
+        }),
     }
 }

@@ -48,7 +48,9 @@ impl Client {
         if host.is_empty() || host.contains(['/', '@', '?', '#', ' ']) {
             return Err(wanted());
         }
-        Ok(Self { authority: authority.to_owned() })
+        Ok(Self {
+            authority: authority.to_owned(),
+        })
     }
 
     /// GETs `path`, whatever the status.
@@ -65,7 +67,11 @@ impl Client {
     /// `Unreachable` when no answer came, `Refused` with the API's sentence otherwise.
     pub async fn get_ok(&self, path: &str) -> Result<Value, Failure> {
         let answer = self.get(path).await?;
-        if answer.status == 200 { Ok(answer.body) } else { Err(answer.refusal()) }
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(answer.refusal())
+        }
     }
 
     /// POSTs a JSON body to `path`, whatever the status.
@@ -107,7 +113,9 @@ impl Client {
         let answer = async move {
             let response = sender.send_request(request).await?;
             let status = response.status().as_u16();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?;
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+                .collect()
+                .await?;
             let body = serde_json::from_slice(&body.to_bytes())
                 .map_err(|_| format!("what answers (status {status}) is not an Archivas node"))?;
             Ok(Answer { status, body })
@@ -135,10 +143,20 @@ mod tests {
 
     #[test]
     fn only_plain_http_urls_with_a_port_are_taken() {
-        for good in ["http://127.0.0.1:8080", "http://node:1/", "http://[::1]:8080"] {
+        for good in [
+            "http://127.0.0.1:8080",
+            "http://node:1/",
+            "http://[::1]:8080",
+        ] {
             assert!(Client::new(good).is_ok(), "{good}");
         }
-        for bad in ["127.0.0.1:8080", "https://a:1", "http://a", "http://:1", "http://a/b:1"] {
+        for bad in [
+            "127.0.0.1:8080",
+            "https://a:1",
+            "http://a",
+            "http://:1",
+            "http://a/b:1",
+        ] {
             assert_eq!(Client::new(bad).expect_err(bad).exit, Exit::Usage);
         }
     }
@@ -149,6 +167,9 @@ mod tests {
         let address = free.local_addr().expect("bound");
         drop(free);
         let client = Client::new(&format!("http://{address}")).expect("a URL");
-        assert_eq!(client.get("/chainTip").await.expect_err("closed").exit, Exit::Unreachable);
+        assert_eq!(
+            client.get("/chainTip").await.expect_err("closed").exit,
+            Exit::Unreachable
+        );
     }
 }

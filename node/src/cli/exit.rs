@@ -45,22 +45,34 @@ pub struct Failure {
 impl Failure {
     /// Refused or failed.
     pub fn refused(sentence: impl Into<String>) -> Self {
-        Self { exit: Exit::Refused, sentence: sentence.into() }
+        Self {
+            exit: Exit::Refused,
+            sentence: sentence.into(),
+        }
     }
 
     /// Usage or configuration.
     pub fn usage(sentence: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, sentence: sentence.into() }
+        Self {
+            exit: Exit::Usage,
+            sentence: sentence.into(),
+        }
     }
 
     /// The node cannot be reached.
     pub fn unreachable(sentence: impl Into<String>) -> Self {
-        Self { exit: Exit::Unreachable, sentence: sentence.into() }
+        Self {
+            exit: Exit::Unreachable,
+            sentence: sentence.into(),
+        }
     }
 
     /// Disk full or I/O error.
     pub fn disk(sentence: impl Into<String>) -> Self {
-        Self { exit: Exit::Disk, sentence: sentence.into() }
+        Self {
+            exit: Exit::Disk,
+            sentence: sentence.into(),
+        }
     }
 }
 
@@ -77,7 +89,10 @@ impl From<DataDirError> for Failure {
             DataDirError::Io { .. } => Exit::Disk,
             DataDirError::Database { error, .. } => of_storage(error),
         };
-        Self { exit, sentence: error.to_string() }
+        Self {
+            exit,
+            sentence: error.to_string(),
+        }
     }
 }
 
@@ -89,14 +104,20 @@ impl From<StartError> for Failure {
             StartError::Open(OpenError::Damaged(_)) => Exit::Damaged,
             StartError::Open(_) => Exit::OtherNetwork,
         };
-        Self { exit, sentence: error.to_string() }
+        Self {
+            exit,
+            sentence: error.to_string(),
+        }
     }
 }
 
 impl From<StopError> for Failure {
     fn from(error: StopError) -> Self {
-        let StopError::Storage(cause) = &error;
-        Self { exit: of_storage(cause), sentence: error.to_string() }
+        let StopError::Storage { error: cause } = &error;
+        Self {
+            exit: of_storage(cause),
+            sentence: error.to_string(),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 
 mod client;
 mod config;
-mod dev_keys;
 mod devnet;
 mod exit;
 mod genesis;
@@ -48,7 +47,9 @@ struct Global {
 impl Global {
     /// The configuration file's layer, empty without a file.
     fn file(&self) -> Result<Layer, ConfigError> {
-        self.config.as_deref().map_or_else(|| Ok(Layer::default()), Layer::from_file)
+        self.config
+            .as_deref()
+            .map_or_else(|| Ok(Layer::default()), Layer::from_file)
     }
 }
 
@@ -88,9 +89,11 @@ impl NodeUrlArgs {
         let url = match (&self.node, global.file()?.http) {
             (Some(url), _) => url.clone(),
             (None, Some(ListenOn::At(address))) => format!("http://{address}"),
-            (None, Some(ListenOn::Off)) => return Err(Failure::usage(
-                "the configuration says `http = \"off\"`: pass --node URL",
-            )),
+            (None, Some(ListenOn::Off)) => {
+                return Err(Failure::usage(
+                    "the configuration says `http = \"off\"`: pass --node URL",
+                ));
+            }
             (None, None) => format!("http://{}", crate::config::HTTP_DEFAULT),
         };
         client::Client::new(&url)
@@ -140,10 +143,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
 
 /// A misspelt `ARCHIVAS_…` variable would silently do nothing: it is an error like an unknown key.
 fn refuse_unknown_variables(names: impl Iterator<Item = OsString>) -> Result<(), ConfigError> {
-    let mut known = Vec::new();
-    collect_variables(&Cli::command(), &mut known);
-    // Read by the simulator and by tests that run this program.
-    known.push("ARCHIVAS_BIN".to_owned());
+    let known = variables();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let ours = names.filter_map(|name| name.into_string().ok());
     let mut unknown = ours.filter(|name| name.starts_with("ARCHIVAS_"));
@@ -156,12 +156,25 @@ fn refuse_unknown_variables(names: impl Iterator<Item = OsString>) -> Result<(),
     }
 }
 
+/// Every `ARCHIVAS_…` variable that means something.
+fn variables() -> Vec<String> {
+    let mut known = Vec::new();
+    collect_variables(&Cli::command(), &mut known);
+    // Read by the simulator, and by tests that run this program.
+    known.push("ARCHIVAS_BIN".to_owned());
+    known.sort();
+    known.dedup();
+    known
+}
+
 fn collect_variables(command: &clap::Command, into: &mut Vec<String>) {
-    let variables = command.get_arguments().filter_map(|argument| argument.get_env());
+    let variables = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env());
     into.extend(variables.map(|name| name.to_string_lossy().into_owned()));
-    command.get_subcommands().for_each(|sub| collect_variables(sub, into));
-    into.sort();
-    into.dedup();
+    command
+        .get_subcommands()
+        .for_each(|sub| collect_variables(sub, into));
 }
 
 #[cfg(test)]

@@ -47,7 +47,9 @@ fn write_line(text: impl Display) -> Result<Reader, Failure> {
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => Ok(Reader::There),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
-        Err(error) => Err(Failure::disk(format!("cannot write to standard output: {error}"))),
+        Err(error) => Err(Failure::disk(format!(
+            "cannot write to standard output: {error}"
+        ))),
     }
 }
 

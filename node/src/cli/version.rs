@@ -23,7 +23,10 @@ pub fn run(output: &Output) -> Result<(), Failure> {
     let value = json!({
         "version": build.version, "commit": build.commit, "builtAt": build.built_at,
     });
-    let text = format!("archivas {} ({}, {})", build.version, build.commit, build.built_at);
+    let text = format!(
+        "archivas {} ({}, {})",
+        build.version, build.commit, build.built_at
+    );
     output.print(&value, text)?;
     Ok(())
 }

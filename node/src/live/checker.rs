@@ -44,8 +44,13 @@ impl LiveChecker {
 /// Takes jobs until the queue is closed.
 fn work(jobs: &Mutex<threads::Receiver<Work>>) {
     loop {
-        let next = jobs.lock().expect("no worker panics while it holds the lock").recv();
-        let Ok(Work { id, job, law, done }) = next else { return };
+        let next = jobs
+            .lock()
+            .expect("no worker panics while it holds the lock")
+            .recv();
+        let Ok(Work { id, job, law, done }) = next else {
+            return;
+        };
         let finding = check(job, &law);
         // A closed channel: the node stopped while we worked.
         let _ = done.blocking_send((id, finding));

@@ -7,22 +7,39 @@ use crate::ports::Clock;
 /// Monotonic time since this value was made, and the machine's wall clock.
 #[derive(Clone, Debug)]
 pub struct LiveClock {
-    #[expect(clippy::disallowed_types, reason = "this is the Clock port's real clock")]
+    #[expect(
+        clippy::disallowed_types,
+        reason = "this is the Clock port's real clock"
+    )]
     origin: std::time::Instant,
 }
 
 impl LiveClock {
     /// Starts the monotonic clock at zero.
-    #[expect(clippy::disallowed_methods, reason = "this is the Clock port's real clock")]
-    #[expect(clippy::disallowed_types, reason = "this is the Clock port's real clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the Clock port's real clock"
+    )]
+    #[expect(
+        clippy::disallowed_types,
+        reason = "this is the Clock port's real clock"
+    )]
     pub fn start() -> Self {
-        Self { origin: std::time::Instant::now() }
+        Self {
+            origin: std::time::Instant::now(),
+        }
     }
 }
 
 /// The machine's wall clock; a machine set before 1970 reads as 1970.
-#[expect(clippy::disallowed_methods, reason = "this is the Clock port's real clock")]
-#[expect(clippy::disallowed_types, reason = "this is the Clock port's real clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the Clock port's real clock"
+)]
+#[expect(
+    clippy::disallowed_types,
+    reason = "this is the Clock port's real clock"
+)]
 pub fn wall() -> Timestamp {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Timestamp::new(since_1970.map_or(0, |duration| millis(duration).get()))
@@ -35,10 +52,16 @@ fn millis(duration: std::time::Duration) -> Millis {
 
 impl Clock for LiveClock {
     fn now(&self) -> Now {
-        Now { monotonic: Instant::new(millis(self.origin.elapsed()).get()), wall: wall() }
+        Now {
+            monotonic: Instant::new(millis(self.origin.elapsed()).get()),
+            wall: wall(),
+        }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the Clock port's real sleep")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the Clock port's real sleep"
+    )]
     async fn sleep(&self, duration: Millis) {
         tokio::time::sleep(std::time::Duration::from_millis(duration.get())).await;
     }

@@ -68,7 +68,10 @@ impl DataDir {
             .open(&file)
             .map_err(failed("open", &file))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(failed("lock", &file)(error)),
         }
@@ -92,8 +95,10 @@ impl DataDir {
     fn create(&self, path: &Path) -> Result<(), DataDirError> {
         let unfinished = self.path.join(UNFINISHED);
         let backend = backend(&unfinished, OpenOptions::new().create(true).truncate(true))?;
-        Store::create(backend)
-            .map_err(|error| DataDirError::Database { path: unfinished.clone(), error })?;
+        Store::create(backend).map_err(|error| DataDirError::Database {
+            path: unfinished.clone(),
+            error,
+        })?;
         let file = File::open(&unfinished).map_err(failed("open", &unfinished))?;
         file.sync_all().map_err(failed("sync", &unfinished))?;
         std::fs::rename(&unfinished, path).map_err(failed("rename", &unfinished))?;
@@ -104,7 +109,11 @@ impl DataDir {
 
 /// A file as redb's storage.
 fn backend(path: &Path, options: &mut OpenOptions) -> Result<FileBackend, DataDirError> {
-    let file = options.read(true).write(true).open(path).map_err(failed("open", path))?;
+    let file = options
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(failed("open", path))?;
     FileBackend::new(file).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => DataDirError::InUse(path.to_owned()),
         other => failed("open", path)(io::Error::other(other)),
@@ -125,7 +134,10 @@ mod tests {
     fn a_directory_has_one_user_at_a_time() {
         let scratch = tempfile::tempdir().expect("a temporary directory");
         let first = DataDir::lock(scratch.path()).expect("free");
-        assert!(matches!(DataDir::lock(scratch.path()), Err(DataDirError::InUse(_))));
+        assert!(matches!(
+            DataDir::lock(scratch.path()),
+            Err(DataDirError::InUse(_))
+        ));
         drop(first);
         DataDir::lock(scratch.path()).expect("free again");
     }

@@ -14,6 +14,9 @@ pub fn seed() -> std::io::Result<[u8; 32]> {
 mod tests {
     #[test]
     fn two_seeds_differ() {
-        assert_ne!(super::seed().expect("randomness"), super::seed().expect("randomness"));
+        assert_ne!(
+            super::seed().expect("randomness"),
+            super::seed().expect("randomness")
+        );
     }
 }

@@ -12,7 +12,10 @@ use crate::ports::{Host, Spawner};
 pub struct LiveSpawner;
 
 impl Spawner for LiveSpawner {
-    #[expect(clippy::disallowed_methods, reason = "this is the Spawner port's real spawn")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the Spawner port's real spawn"
+    )]
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(task));
     }

@@ -56,11 +56,21 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_arrive_where_they_were_dialled() {
-        let mut listener =
-            LiveNetwork.listen(([127, 0, 0, 1], 0).into()).await.expect("loopback binds");
-        let mut there = LiveNetwork.dial(listener.local_addr()).await.expect("loopback connects");
+        let mut listener = LiveNetwork
+            .listen(([127, 0, 0, 1], 0).into())
+            .await
+            .expect("loopback binds");
+        let mut there = LiveNetwork
+            .dial(listener.local_addr())
+            .await
+            .expect("loopback connects");
         let (mut here, from) = listener.accept().await.expect("the connection waits");
-        assert_eq!(from, there.local_addr().expect("a connected socket has an address"));
+        assert_eq!(
+            from,
+            there
+                .local_addr()
+                .expect("a connected socket has an address")
+        );
         there.write_all(b"hello").await.expect("open");
         let mut bytes = [0; 5];
         here.read_exact(&mut bytes).await.expect("five bytes come");

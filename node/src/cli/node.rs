@@ -1,0 +1,264 @@
+//! `archivas node`: a whole node in this process, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use archivas_core::params::{Genesis, Retarget, networks};
+use archivas_core::primitives::{Address, Millis};
+use clap::Args;
+use serde_json::json;
+use tracing::level_filters::LevelFilter;
+
+use crate::cli::exit::Failure;
+use crate::cli::output::Output;
+use crate::cli::{Global, genesis, report, version};
+use crate::config::{Config, Layer, LogLevel};
+use crate::live::clock::LiveClock;
+use crate::live::data_dir::DataDir;
+use crate::live::host::LiveHost;
+use crate::live::miner::{Miner, Pace};
+use crate::live::signals::{StopSignals, end_of_input};
+use crate::live::{entropy, logging};
+use crate::ports::{Host, Spawner};
+use crate::service::{self, Running, Settings};
+
+/// A development chain's pause between blocks, unless told otherwise.
+const DEV_BLOCK_TIME: Millis = Millis::from_secs(2);
+/// A node stops within this, or something is wrong.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Flags of `archivas node`.
+#[derive(Clone, Debug, Args)]
+pub struct NodeArgs {
+    #[command(flatten)]
+    knobs: Knobs,
+}
+
+/// Every knob of a node, as flags over the environment.
+#[derive(Clone, Debug, Args)]
+pub struct Knobs {
+    #[command(flatten)]
+    layer: Layer,
+    /// Log more; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Log less; twice for errors only
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    quiet: u8,
+}
+
+impl Knobs {
+    /// All layers together.
+    ///
+    /// # Errors
+    /// A usage failure when they contradict one another or the file is wrong.
+    pub fn decide(&self, global: &Global) -> Result<Config, Failure> {
+        let home = std::env::var_os("HOME");
+        let layers = self.layer.clone().over(global.file()?);
+        let mut config = Config::decide(layers, home.as_deref().map(Path::new))?;
+        config.log = config.log.shifted(self.verbose, self.quiet);
+        Ok(config)
+    }
+
+    /// Who mines and when; `None` does not.
+    ///
+    /// # Errors
+    /// A usage failure when the network leaves no choice of the pace.
+    pub fn pace(
+        &self,
+        config: &Config,
+        genesis: &Genesis,
+    ) -> Result<Option<(Address, Pace)>, Failure> {
+        if config.dev {
+            let [_, _, miner] = networks::dev_keys();
+            let pause = config.block_time.unwrap_or(DEV_BLOCK_TIME);
+            let on_transfer = pause == Millis::new(0);
+            let pace = if on_transfer {
+                Pace::OnTransfer
+            } else {
+                Pace::Every(pause)
+            };
+            return Ok(Some((config.mine.unwrap_or_else(|| miner.address()), pace)));
+        }
+        let Some(producer) = config.mine else {
+            return Ok(None);
+        };
+        match (genesis.rules.retarget, config.block_time) {
+            (Retarget::Asert, None) => Ok(Some((producer, Pace::Work))),
+            (Retarget::Asert, Some(_)) => Err(Failure::usage(format!(
+                "on the network {} work alone paces blocks: leave out --block-time",
+                genesis.network
+            ))),
+            (Retarget::Fixed, Some(time)) if time == Millis::new(0) => Err(Failure::usage(
+                "--block-time 0 is for --dev: give a pause between blocks",
+            )),
+            (Retarget::Fixed, time) => {
+                let mean = time.unwrap_or(genesis.rules.block_time);
+                Ok(Some((producer, Pace::Drawn(mean))))
+            }
+        }
+    }
+}
+
+/// Runs a node until a signal, the end of standard input where asked for, or a failure of the disk.
+pub async fn run(args: NodeArgs, global: &Global, output: &Output) -> Result<(), Failure> {
+    let mut signals = StopSignals::catch()
+        .map_err(|error| Failure::disk(format!("cannot catch signals: {error}")))?;
+    let config = args.knobs.decide(global)?;
+    let genesis = genesis::load(&config.network)?;
+    let mining = args.knobs.pace(&config, &genesis)?;
+    logging::start(level(config.log), config.log_json);
+
+    let directory = DataDir::lock(&config.data_dir)?;
+    let store = directory.open_store()?;
+    let settings = settings(&config, &genesis).await?;
+    let host = LiveHost::start();
+    let mut running = service::start(host.clone(), store, settings).await?;
+    announce(&config, &genesis, &running, output)?;
+    host.spawner()
+        .spawn(report::log_events(running.events.resubscribe()));
+    if let Some((producer, pace)) = mining {
+        host.spawner()
+            .spawn(miner(&running, host.clock().clone(), producer, pace).run());
+    }
+
+    tokio::select! {
+        biased;
+        result = &mut running.done => {
+            return Ok(result.expect("a panic ends the process before this")?);
+        }
+        signal = signals.next() => tracing::info!("{signal}: stopping"),
+        () = end_of_input(), if config.stop_on_eof => tracing::info!("end of input: stopping"),
+    }
+    running.stop.cancel();
+    tokio::select! {
+        biased;
+        result = tokio::time::timeout(STOP_TIMEOUT, running.done) => match result {
+            Ok(result) => result.expect("a panic ends the process before this")?,
+            Err(_) => return Err(Failure::refused(
+                "the node did not stop in time and was ended; what it acknowledged is saved",
+            )),
+        },
+        signal = signals.next() => {
+            return Err(Failure::refused(format!(
+                "{signal} again: ended at once; what the node acknowledged is saved"
+            )));
+        }
+    }
+    tracing::info!("stopped; everything is saved");
+    drop(directory);
+    Ok(())
+}
+
+fn miner(running: &Running, clock: LiveClock, producer: Address, pace: Pace) -> Miner {
+    let commands = running.commands.clone();
+    let events = running.events.resubscribe();
+    Miner {
+        commands,
+        tip: running.tip.clone(),
+        events,
+        producer,
+        pace,
+        clock,
+    }
+}
+
+async fn settings(config: &Config, genesis: &Genesis) -> Result<Settings, Failure> {
+    let mut connect = Vec::new();
+    for peer in &config.connect {
+        connect.push(resolve(peer).await?);
+    }
+    let seed = entropy::seed()
+        .map_err(|error| Failure::disk(format!("the system gives no randomness: {error}")))?;
+    Ok(Settings {
+        genesis: genesis.clone(),
+        p2p: config.p2p.address(),
+        http: config.http.address(),
+        connect,
+        build: version::build_info(),
+        seed,
+    })
+}
+
+/// The first address of a peer's name.
+async fn resolve(peer: &str) -> Result<SocketAddr, Failure> {
+    let found = tokio::net::lookup_host(peer)
+        .await
+        .map(|mut found| found.next());
+    match found {
+        Ok(Some(address)) => Ok(address),
+        Ok(None) => Err(Failure::usage(format!("the peer `{peer}` has no address"))),
+        Err(error) => Err(Failure::usage(format!(
+            "cannot find the peer `{peer}`: {error}; a peer is HOST:PORT"
+        ))),
+    }
+}
+
+/// Prints where to look. A supervisor reads this (with `--json`) to learn the bound ports.
+fn announce(
+    config: &Config,
+    genesis: &Genesis,
+    running: &Running,
+    output: &Output,
+) -> Result<(), Failure> {
+    let tip = *running.tip.borrow();
+    let keys = if config.dev {
+        networks::dev_keys().to_vec()
+    } else {
+        Vec::new()
+    };
+    let value = json!({
+        "network": genesis.network,
+        "genesisHash": genesis.id().to_string(),
+        "http": running.http_addr.map(|address| format!("http://{address}")),
+        "p2p": running.p2p_addr.map(|address| address.to_string()),
+        "dataDir": config.data_dir,
+        "tip": { "height": tip.height.get(), "hash": tip.id.to_string() },
+        "devKeys": keys.iter().map(|key| key.address().to_string()).collect::<Vec<_>>(),
+    });
+    let mut text = format!(
+        "archivas node on network {} (genesis {})\n  API    {}\n  peers  {}\n  data   {}\n  tip    \
+         {} {}",
+        genesis.network,
+        genesis.id(),
+        running
+            .http_addr
+            .map_or_else(|| "off".into(), |address| format!("http://{address}")),
+        running
+            .p2p_addr
+            .map_or_else(|| "off".into(), |address| address.to_string()),
+        config.data_dir.display(),
+        tip.height.get(),
+        tip.id,
+    );
+    for (number, key) in keys.iter().enumerate() {
+        text.push_str(&format!("\n  --dev-key {number}  {}", key.address()));
+    }
+    if config.dev {
+        text.push_str(
+            "\nThe test keys are published and sign for `archivas` too: never hold anything with \
+             them elsewhere.\nTry: archivas tx send --dev-key 0 --to ",
+        );
+        text.push_str(&format!("{} --amount 5RCHV --wait", keys[1].address()));
+        if let Some(address) = running
+            .http_addr
+            .filter(|http| *http != crate::config::HTTP_DEFAULT)
+        {
+            text.push_str(&format!(" --node http://{address}"));
+        }
+    }
+    // Whether anybody reads this is no business of the node.
+    output.print(&value, text)?;
+    Ok(())
+}
+
+fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
