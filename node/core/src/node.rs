@@ -315,3 +315,6 @@ impl<S: Storage> Node<S> {
         self.rng.next_u64() % bound.max(1)
     }
 }
+
+#[cfg(test)]
+mod tests;

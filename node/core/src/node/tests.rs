@@ -1,0 +1,436 @@
+//! Whole nodes that talk to each other in memory, without a shell: messages arrive at once and in
+//! order, time stands still unless a test moves it.
+
+use super::*;
+use crate::p2p::peer::Direction;
+use crate::params::networks;
+use crate::primitives::SignedTransfer;
+use crate::primitives::{AccountNonce, Amount, Block, Memo, Millis, Payment, SecretKey};
+use crate::rules::CheckedTransfer;
+use crate::storage::MemoryStorage;
+use alloc::string::String;
+use alloc::vec::Vec;
+use alloc::{format, vec};
+
+/// One end of a connection: which node, and how that node calls it.
+type End = (usize, PeerId);
+
+struct Net {
+    nodes: Vec<Node<MemoryStorage>>,
+    links: BTreeMap<End, End>,
+    connections: u64,
+    now: Now,
+    answers: Vec<(Ticket, Answer)>,
+    events: Vec<(usize, Event)>,
+    dials: Vec<(usize, SocketAddr)>,
+}
+
+fn address_of(node: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, u8::try_from(node + 1).expect("few nodes")], 9090))
+}
+
+fn open(
+    storage: MemoryStorage,
+    number: u8,
+    connect: Vec<SocketAddr>,
+    now: Now,
+) -> Node<MemoryStorage> {
+    let config = NodeConfig {
+        user_agent: format!("/test:{number}/"),
+        listen_port: 9090,
+        connect,
+    };
+    Node::open(storage, networks::dev(), config, [number; 32], now).expect("memory never fails")
+}
+
+impl Net {
+    fn of(count: usize) -> Self {
+        let wall = networks::dev().time.plus(Millis::from_secs(1_000));
+        let now = Now {
+            monotonic: Instant::new(0),
+            wall,
+        };
+        let number = |index: usize| u8::try_from(index + 1).expect("few nodes");
+        let nodes = (0..count)
+            .map(|n| open(MemoryStorage::default(), number(n), vec![], now))
+            .collect();
+        Self {
+            nodes,
+            links: BTreeMap::new(),
+            connections: 0,
+            now,
+            answers: Vec::new(),
+            events: Vec::new(),
+            dials: Vec::new(),
+        }
+    }
+
+    /// Connects `from` to `to` and lets both talk until they fall silent.
+    fn connect(&mut self, from: usize, to: usize) -> (PeerId, PeerId) {
+        self.connections += 1;
+        let (out, into) = (
+            PeerId(self.connections * 2),
+            PeerId(self.connections * 2 + 1),
+        );
+        self.links.insert((from, out), (to, into));
+        self.links.insert((to, into), (from, out));
+        self.nodes[from].handle_connected(self.now, out, address_of(to), Direction::Outbound);
+        self.nodes[to].handle_connected(self.now, into, address_of(from), Direction::Inbound);
+        self.pump();
+        (out, into)
+    }
+
+    fn cut_all(&mut self) {
+        for (node, peer) in core::mem::take(&mut self.links).into_keys() {
+            self.nodes[node]
+                .handle_closed(self.now, peer)
+                .expect("memory never fails");
+        }
+        self.pump();
+    }
+
+    /// Does what the nodes want until none wants anything.
+    fn pump(&mut self) {
+        loop {
+            let mut idle = true;
+            for node in 0..self.nodes.len() {
+                while let Some(action) = self.nodes[node].poll_action().expect("memory never fails")
+                {
+                    idle = false;
+                    self.act(node, action);
+                    self.nodes[node].check_invariants();
+                }
+            }
+            if idle {
+                return;
+            }
+        }
+    }
+
+    fn act(&mut self, node: usize, action: Action) {
+        match action {
+            Action::Send {
+                peer,
+                kind,
+                payload,
+            } => {
+                if let Some((to, from)) = self.links.get(&(node, peer)).copied() {
+                    let received = self.nodes[to].handle_frame(self.now, from, kind, &payload);
+                    received.expect("memory never fails");
+                }
+            }
+            Action::Disconnect { peer, .. } => {
+                if let Some((to, from)) = self.links.remove(&(node, peer)) {
+                    self.links.remove(&(to, from));
+                    self.nodes[to]
+                        .handle_closed(self.now, from)
+                        .expect("memory never fails");
+                }
+            }
+            Action::Check { id, job } => {
+                let finding = check(job, self.nodes[node].chain().law());
+                let handled = self.nodes[node].handle_checked(self.now, id, finding);
+                handled.expect("memory never fails");
+            }
+            Action::Dial(addr) => self.dials.push((node, addr)),
+            Action::Answer { ticket, answer } => self.answers.push((ticket, answer)),
+            Action::Notify(event) => self.events.push((node, event)),
+        }
+    }
+
+    /// Moves time in steps of a tenth of a second.
+    fn wait(&mut self, seconds: u64) {
+        for _ in 0..seconds * 10 {
+            let step = Millis::new(100);
+            self.now.monotonic = self.now.monotonic.plus(step);
+            self.now.wall = self.now.wall.plus(step);
+            for node in &mut self.nodes {
+                node.handle_timeout(self.now).expect("memory never fails");
+            }
+            self.pump();
+        }
+    }
+
+    fn mine(&mut self, node: usize, blocks: usize) {
+        for _ in 0..blocks {
+            self.now.wall = self.now.wall.plus(Millis::from_secs(1));
+            let producer =
+                SecretKey::from_seed([100 + u8::try_from(node).expect("few"); 32]).address();
+            let template = self.nodes[node].template(self.now, producer);
+            let template = template
+                .expect("memory never fails")
+                .expect("the clock is right");
+            let block = grind(template);
+            self.nodes[node].handle_block(Ticket(0), block);
+            self.pump();
+        }
+    }
+
+    fn submit(&mut self, node: usize, transfer: SignedTransfer) -> Answer {
+        let handled = self.nodes[node].handle_submit(self.now, Ticket(7), transfer);
+        handled.expect("memory never fails");
+        self.pump();
+        let last = self
+            .answers
+            .iter()
+            .rev()
+            .find(|(ticket, _)| *ticket == Ticket(7));
+        last.expect("a submission is answered").1.clone()
+    }
+
+    fn heights(&self) -> Vec<u64> {
+        self.nodes
+            .iter()
+            .map(|node| node.tip().height.get())
+            .collect()
+    }
+
+    fn agree(&self) -> bool {
+        self.nodes
+            .iter()
+            .all(|node| node.tip() == self.nodes[0].tip())
+    }
+}
+
+fn grind(template: Template) -> Block {
+    let transfers = template
+        .transfers
+        .iter()
+        .map(CheckedTransfer::signed)
+        .cloned()
+        .collect();
+    let mut block = Block {
+        header: template.header,
+        transfers,
+    };
+    let target = block
+        .header
+        .bits
+        .expand()
+        .expect("a template's bits are valid");
+    while !target.is_met_by(&block.id()) {
+        block.header.nonce += 1;
+    }
+    block
+}
+
+fn dev_key() -> SecretKey {
+    networks::dev_keys()[0].clone()
+}
+
+fn payment(nonce: u64) -> SignedTransfer {
+    let payment = Payment {
+        to: SecretKey::from_seed([9; 32]).address(),
+        amount: Amount::new(5),
+        fee: Amount::new(100_000),
+        nonce: AccountNonce::new(nonce),
+        memo: Memo::default(),
+    };
+    SignedTransfer::sign(&dev_key(), &networks::dev().domain, payment)
+}
+
+#[test]
+fn a_node_that_joins_late_fetches_every_block() {
+    let mut net = Net::of(2);
+    net.mine(0, 40);
+    net.connect(1, 0);
+    assert_eq!(net.heights(), [40, 40]);
+    assert!(net.agree());
+}
+
+#[test]
+fn a_block_travels_along_a_line() {
+    let mut net = Net::of(4);
+    net.connect(0, 1);
+    net.connect(2, 1);
+    net.connect(2, 3);
+    net.mine(0, 3);
+    assert_eq!(net.heights(), [3, 3, 3, 3]);
+    net.mine(3, 2);
+    assert!(net.agree());
+}
+
+#[test]
+fn the_lighter_side_of_a_fork_reorganizes_and_its_transfers_wait_again() {
+    let mut net = Net::of(2);
+    net.mine(0, 3);
+    assert!(matches!(net.submit(0, payment(0)), Answer::Accepted(_)));
+    net.mine(0, 1);
+    assert!(net.nodes[0].mempool().is_empty());
+    net.mine(1, 7);
+    net.connect(0, 1);
+    assert!(net.agree());
+    assert_eq!(net.heights(), [7, 7]);
+    assert_eq!(net.nodes[0].mempool().len(), 1);
+    let reorganized = |event: &(usize, Event)| {
+        matches!(
+            event,
+            (
+                0,
+                Event::TipChanged {
+                    left_blocks: 4,
+                    joined_blocks: 7,
+                    ..
+                }
+            )
+        )
+    };
+    assert!(net.events.iter().any(reorganized));
+}
+
+#[test]
+fn a_submitted_transfer_reaches_everybody_and_is_mined_by_another() {
+    let mut net = Net::of(3);
+    net.connect(0, 1);
+    net.connect(1, 2);
+    for nonce in [2, 0, 1] {
+        assert!(matches!(net.submit(0, payment(nonce)), Answer::Accepted(_)));
+    }
+    net.wait(2);
+    assert_eq!(net.nodes[2].mempool().len(), 3);
+    net.mine(2, 1);
+    assert!(net.agree());
+    assert!(net.nodes.iter().all(|node| node.mempool().is_empty()));
+}
+
+#[test]
+fn an_accepted_submission_survives_a_crash_and_leaves_once_confirmed() {
+    let mut net = Net::of(1);
+    assert!(matches!(net.submit(0, payment(0)), Answer::Accepted(_)));
+    let storage = net.nodes[0].chain().reader().clone();
+    net.nodes[0] = open(storage, 9, vec![], net.now);
+    assert_eq!(net.nodes[0].mempool().len(), 1);
+    net.mine(0, 1);
+    net.wait(40);
+    assert_eq!(
+        net.nodes[0]
+            .chain()
+            .reader()
+            .count(crate::storage::Table::OwnTxs),
+        0
+    );
+}
+
+#[test]
+fn the_same_transfer_can_be_submitted_twice_and_a_used_nonce_cannot() {
+    let mut net = Net::of(1);
+    assert!(matches!(net.submit(0, payment(0)), Answer::Accepted(_)));
+    assert!(matches!(net.submit(0, payment(0)), Answer::Accepted(_)));
+    net.mine(0, 1);
+    let refused = net.submit(0, payment(0));
+    assert!(
+        matches!(
+            refused,
+            Answer::Refused {
+                code: "nonce_too_low",
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn of_two_connections_between_two_nodes_one_is_kept() {
+    let mut net = Net::of(2);
+    net.connect(0, 1);
+    net.connect(1, 0);
+    assert_eq!(net.nodes[0].status().peers_ready, 1);
+    assert_eq!(net.nodes[1].status().peers_ready, 1);
+    net.connect(0, 1);
+    assert_eq!([net.links.len(), net.nodes[0].status().peers_ready], [2, 1]);
+}
+
+#[test]
+fn a_node_does_not_peer_with_itself() {
+    let mut net = Net::of(1);
+    net.connect(0, 0);
+    assert_eq!(net.nodes[0].status().peers_ready, 0);
+    assert!(net.links.is_empty());
+}
+
+#[test]
+fn another_genesis_ends_the_connection_in_one_round_trip() {
+    let mut net = Net::of(2);
+    let config = NodeConfig {
+        user_agent: String::new(),
+        listen_port: 0,
+        connect: vec![],
+    };
+    let other = Node::open(
+        MemoryStorage::default(),
+        networks::testnet(),
+        config,
+        [5; 32],
+        net.now,
+    );
+    net.nodes[1] = other.expect("memory never fails");
+    net.connect(0, 1);
+    assert!(net.links.is_empty());
+    let refused = Some(crate::p2p::peer::Disconnect::ForeignGenesis);
+    assert!(net.events.iter().any(|(_, event)| {
+        matches!(event, Event::PeerLost { reason, .. } if *reason == refused)
+    }));
+}
+
+#[test]
+fn who_says_nothing_is_disconnected() {
+    let mut net = Net::of(1);
+    net.nodes[0].handle_connected(net.now, PeerId(1), address_of(5), Direction::Inbound);
+    net.wait(6);
+    assert!(net.nodes[0].peers.is_empty());
+
+    let mut net = Net::of(2);
+    let (out, into) = net.connect(0, 1);
+    net.links.remove(&(0, out));
+    net.links.remove(&(1, into));
+    net.wait(95);
+    assert!(net.nodes.iter().all(|node| node.peers.is_empty()));
+}
+
+#[test]
+fn bytes_that_do_not_decode_and_messages_before_hello_end_the_connection() {
+    for (kind, payload) in [(1, vec![1, 2, 3]), (2, vec![7]), (99, vec![])] {
+        let mut net = Net::of(1);
+        net.nodes[0].handle_connected(net.now, PeerId(1), address_of(5), Direction::Inbound);
+        let handled = net.nodes[0].handle_frame(net.now, PeerId(1), kind, &payload);
+        handled.expect("memory never fails");
+        assert!(net.nodes[0].peers.is_empty(), "kind {kind}");
+    }
+}
+
+#[test]
+fn bodies_wait_while_a_peer_does_not_read() {
+    let mut net = Net::of(2);
+    net.mine(0, 20);
+    net.connections += 1;
+    let (out, into) = (PeerId(2), PeerId(3));
+    net.links.insert((1, out), (0, into));
+    net.links.insert((0, into), (1, out));
+    net.nodes[1].handle_connected(net.now, out, address_of(0), Direction::Outbound);
+    net.nodes[0].handle_connected(net.now, into, address_of(1), Direction::Inbound);
+    net.nodes[0].handle_congestion(into, true);
+    net.pump();
+    assert_eq!(net.heights(), [20, 0]);
+    net.nodes[0].handle_congestion(into, false);
+    net.pump();
+    assert_eq!(net.heights(), [20, 20]);
+}
+
+#[test]
+fn a_named_peer_is_dialled_again_after_it_was_lost() {
+    let mut net = Net::of(2);
+    let connect = vec![address_of(1)];
+    net.nodes[0] = open(MemoryStorage::default(), 1, connect, net.now);
+    net.wait(1);
+    assert_eq!(net.dials, [(0, address_of(1))]);
+    net.connect(0, 1);
+    net.wait(5);
+    assert_eq!(net.dials.len(), 1);
+    net.cut_all();
+    net.wait(2);
+    assert_eq!(net.dials.len(), 2);
+    net.nodes[0].handle_dial_failed(net.now, address_of(1));
+    net.wait(3);
+    assert_eq!(net.dials.len(), 3);
+}
