@@ -13,11 +13,13 @@ use archivas_core::p2p::peer::{Direction, PeerId};
 use archivas_core::params::peers::CHECKS_MAX;
 use archivas_core::primitives::{Instant, Millis};
 use archivas_core::rules::Law;
+use archivas_core::schema;
 use archivas_core::storage::{Storage, StorageError, StorageErrorKind};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::connections::{self, NET_EVENTS_MAX, NetEvent, NetSender, Outbox};
+use crate::metrics::Metrics;
 use crate::ports::{Checker, Clock, Command, Host, Network, Spawner};
 
 /// Commands on their way to the loop: at most 64 KiB each, but for a miner's block.
@@ -66,6 +68,8 @@ pub struct Publishing {
     pub tip: watch::Sender<TipInfo>,
     /// Everything that happens.
     pub events: broadcast::Sender<Event>,
+    /// What happened, counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What the loop is fed with.
@@ -230,6 +234,14 @@ impl<H: Host, S: Storage> Driver<H, S> {
             Command::Mempool(answer) => {
                 let _ = answer.send(self.node.mempool_entries().collect());
             }
+            Command::Waiting(id, answer) => {
+                let entry = self.node.mempool().get(&id);
+                let _ = answer.send(entry.map(|entry| entry.transfer.clone()));
+            }
+            Command::NextNonce(address, answer) => {
+                let account = schema::account(self.node.chain().reader(), &address)?;
+                let _ = answer.send(self.node.mempool().next_nonce(&address, &account));
+            }
             Command::Status(answer) => {
                 let _ = answer.send(self.node.status());
             }
@@ -364,6 +376,7 @@ impl<H: Host, S: Storage> Driver<H, S> {
 
     /// Tells whoever watches; nobody may.
     fn publish(&mut self, event: Event) {
+        self.publishing.metrics.observe_event(&event);
         if let Event::TipChanged { to, .. } = &event {
             self.publishing.tip.send_replace(*to);
         }

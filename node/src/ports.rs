@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use archivas_core::chain::{NoTemplate, Template};
 use archivas_core::node::{Answer, Finding, Job, JobId, MempoolEntry, PeerInfo, Status};
-use archivas_core::primitives::{Address, Block, Millis, Now, SignedTransfer};
-use archivas_core::rules::Law;
+use archivas_core::primitives::{
+    AccountNonce, Address, Block, Millis, Now, SignedTransfer, TxId,
+};
+use archivas_core::rules::{CheckedTransfer, Law};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 
@@ -110,6 +112,10 @@ pub enum Command {
     SubmitBlock(Block, oneshot::Sender<Answer>),
     /// The mempool, in the order in which its transfers came.
     Mempool(oneshot::Sender<Vec<MempoolEntry>>),
+    /// The transfer of that id, if it waits in the mempool.
+    Waiting(TxId, oneshot::Sender<Option<CheckedTransfer>>),
+    /// The nonce that the account's next transfer should have, after those that wait.
+    NextNonce(Address, oneshot::Sender<AccountNonce>),
     /// Counters of the node.
     Status(oneshot::Sender<Status>),
     /// Peers that have said `Hello`, by number.

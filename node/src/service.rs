@@ -12,9 +12,12 @@ use archivas_core::primitives::Millis;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::{ApiContext, ApiParts};
 use crate::connections;
 use crate::driver::{COMMANDS_MAX, Driver, EVENTS_MAX, Feeds, Publishing, StopError};
+use crate::http;
 use crate::life::{Life, LifeHost};
+use crate::metrics::Metrics;
 pub use crate::ports::BuildInfo;
 use crate::ports::{Clock, Command, Host, Listener, Network, Spawner};
 use crate::store::Store;
@@ -107,14 +110,10 @@ pub async fn start<H: Host>(
     let stop = CancellationToken::new();
 
     let (life_host, life) = LifeHost::begin(host.clone());
-    let feeds = Feeds {
-        commands: commands_in,
-        stop: stop.clone(),
-    };
-    let publishing = Publishing {
-        tip: tip_out,
-        events: events_out,
-    };
+    let feeds = Feeds { commands: commands_in, stop: stop.clone() };
+    let metrics = Arc::new(Metrics::new(&settings.build));
+    let publishing =
+        Publishing { tip: tip_out, events: events_out, metrics: Arc::clone(&metrics) };
     let magic = settings.genesis.network_magic();
     let driver = Driver::new(life_host.clone(), node, magic, feeds, publishing);
     if let Some(listener) = p2p {
@@ -122,7 +121,16 @@ pub async fn start<H: Host>(
         life_host.spawner().spawn(accepting);
     }
     if let Some(listener) = http {
-        drop(listener);
+        let context = Arc::new(ApiContext::new(ApiParts {
+            store,
+            commands: commands.clone(),
+            clock: host.clock().clone(),
+            genesis: Arc::new(settings.genesis),
+            build: settings.build,
+            metrics,
+        }));
+        let serving = http::serve(life_host.clone(), listener, context, stop.clone());
+        life_host.spawner().spawn(serving);
     }
     drop(life_host);
     let clock = host.clock().clone();

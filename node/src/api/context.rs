@@ -1,0 +1,110 @@
+//! What the routes work with: the store, the way to the node's loop, and what this node is.
+
+use std::sync::Arc;
+
+use archivas_core::params::Genesis;
+use archivas_core::primitives::{BlockId, Millis};
+use archivas_core::schema::{self, Tip};
+use tokio::sync::{mpsc, oneshot};
+
+use super::answer::{ApiAnswer, ApiError};
+use super::template::Templates;
+use crate::metrics::Metrics;
+use crate::ports::{BuildInfo, Clock, Command};
+use crate::store::{Snapshot, Store};
+
+/// How long the loop may take to answer a question before the client is told to come back. A
+/// healthy loop answers in milliseconds; the longest turn is a reorganization step of 100 blocks.
+pub const ANSWER_TIMEOUT: Millis = Millis::from_secs(10);
+/// How long the loop may take before the node counts as unhealthy.
+pub const HEALTH_TIMEOUT: Millis = Millis::from_secs(2);
+
+/// What the API is made from.
+#[derive(Debug)]
+pub struct ApiParts<C> {
+    /// The node's database.
+    pub store: Store,
+    /// The way to the node's loop.
+    pub commands: mpsc::Sender<Command>,
+    /// The node's time.
+    pub clock: C,
+    /// The network.
+    pub genesis: Arc<Genesis>,
+    /// What this program is.
+    pub build: BuildInfo,
+    /// The node's metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What every request is answered from; shared by all connections of a node.
+#[derive(Debug)]
+pub struct ApiContext<C> {
+    pub(super) clock: C,
+    pub(super) genesis: Arc<Genesis>,
+    pub(super) genesis_id: BlockId,
+    pub(super) build: BuildInfo,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) templates: Templates,
+    store: Store,
+    commands: mpsc::Sender<Command>,
+}
+
+impl<C: Clock> ApiContext<C> {
+    /// An API over `parts`.
+    pub fn new(parts: ApiParts<C>) -> Self {
+        let ApiParts { store, commands, clock, genesis, build, metrics } = parts;
+        let genesis_id = genesis.id();
+        let templates = Templates::default();
+        Self { clock, genesis, genesis_id, build, metrics, templates, store, commands }
+    }
+
+    /// The node's time.
+    pub const fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// The answer to a request that did not get as far as a route.
+    pub fn refuse(&self, error: ApiError) -> ApiAnswer {
+        self.metrics.observe_request("other", error.status, Millis::ZERO);
+        error.into()
+    }
+
+    /// The committed state, for this one request.
+    pub(super) fn snapshot(&self) -> Result<Snapshot, ApiError> {
+        Ok(self.store.snapshot()?)
+    }
+
+    /// A snapshot and the tip that it ends in.
+    pub(super) fn snapshot_at_tip(&self) -> Result<(Snapshot, Tip), ApiError> {
+        let snapshot = self.store.snapshot()?;
+        let tip = schema::tip(&snapshot)?;
+        Ok((snapshot, tip))
+    }
+
+    /// Sends the loop a command and waits for its answer, in all at most `wait`.
+    ///
+    /// # Errors
+    /// 503 `node_busy` when it takes longer, 503 `node_stopping` when the loop has ended.
+    pub(super) async fn ask<T>(
+        &self,
+        wait: Millis,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, ApiError> {
+        let (place, answer) = oneshot::channel();
+        let command = command(place);
+        let answered = async {
+            self.commands.send(command).await.ok()?;
+            answer.await.ok()
+        };
+        tokio::select! {
+            biased;
+            answer = answered => answer.ok_or_else(|| {
+                ApiError::not_ready("node_stopping", "the node is stopping")
+            }),
+            () = self.clock.sleep(wait) => Err(ApiError::not_ready(
+                "node_busy",
+                "the node did not answer in time; what was submitted may still be accepted",
+            )),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The HTTP API without HTTP: method, path, query and body in, status and JSON out (interfaces.md
+//! §1). No sockets here; `http.rs` brings the requests, tests bring their own.
+//!
+//! Reads take one snapshot of the store, so one answer is one tip, and never wait for the node's
+//! loop. What only the loop knows or does (mempool, peers, submissions, templates) is a `Command`,
+//! bounded in time by the `Clock` port.
+
+mod account;
+mod answer;
+mod block;
+mod chain;
+mod context;
+mod health;
+mod mempool;
+mod metrics;
+mod mining;
+mod peers;
+mod query;
+mod route;
+mod shapes;
+mod submit;
+mod template;
+mod tx;
+
+pub use answer::{ApiAnswer, ApiError};
+pub use context::{ApiContext, ApiParts};
+
+use bytes::Bytes;
+
+use crate::ports::Clock;
+use query::Query;
+use route::{Route, Takes};
+
+/// The most bytes that a request's body may have. The largest transfer needs under 2,500, a sealed
+/// block about 200: the rest is room for white space and long escapes.
+pub const BODY_BYTES_MAX: usize = 65_536;
+
+/// What a client wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Read; `HEAD` is this too, its body is cut off by whoever writes it.
+    Get,
+    /// Submit.
+    Post,
+    /// Ask what would be allowed.
+    Options,
+    /// Anything else: no route takes it.
+    Other,
+}
+
+/// A request, as much of it as any route needs.
+#[derive(Clone, Debug)]
+pub struct ApiRequest {
+    /// What to do.
+    pub method: Method,
+    /// The path, as sent.
+    pub path: String,
+    /// What stands behind the question mark, as sent; empty without one.
+    pub query: String,
+    /// The header of that name, if it came.
+    pub content_type: Option<String>,
+    /// The body, at most `BODY_BYTES_MAX`.
+    pub body: Bytes,
+}
+
+/// Answers one request, within the time limits of the commands that it needs.
+pub async fn handle<C: Clock>(request: ApiRequest, context: &ApiContext<C>) -> ApiAnswer {
+    let began = context.clock.now().monotonic;
+    let route = Route::find(&request.path);
+    let endpoint = route.as_ref().map_or("other", Route::endpoint);
+    let outcome = match route {
+        _ if request.method == Method::Options => Ok(ApiAnswer::preflight()),
+        Some(route) => answer(route, &request, context).await,
+        None => Err(ApiError::unknown("there is no such route")),
+    };
+    let answer = outcome.unwrap_or_else(ApiAnswer::from);
+    let took = context.clock.now().monotonic.since(began);
+    context.metrics.observe_request(endpoint, answer.status, took);
+    answer
+}
+
+async fn answer<C: Clock>(
+    route: Route<'_>,
+    request: &ApiRequest,
+    context: &ApiContext<C>,
+) -> Result<ApiAnswer, ApiError> {
+    let takes = route.takes();
+    match (takes, request.method) {
+        (Takes::Get, Method::Get) => {}
+        (Takes::Post, Method::Post) => require_json(request)?,
+        _ => return Err(ApiError::wrong_method(takes.allow())),
+    }
+    let query = Query::parse(&request.query)?;
+    match route {
+        Route::Root => Ok(chain::root(context)),
+        Route::Version => Ok(chain::version(context)),
+        Route::ChainTip => chain::tip(context),
+        Route::GenesisHash => Ok(chain::genesis_hash(context)),
+        Route::Healthz => Ok(health::healthz(context).await),
+        Route::Account(text) => account::account(text, context).await,
+        Route::Balance(text) => account::balance(text, context),
+        Route::Block(text) => block::block(text, context),
+        Route::RecentBlocks => block::recent(&query, context),
+        Route::Tx(text) => tx::tx(text, context).await,
+        Route::Mempool => mempool::mempool(&query, context).await,
+        Route::Submit | Route::Broadcast => submit::submit(&request.body, context).await,
+        Route::Peers => peers::peers(&query, context).await,
+        Route::Challenge => mining::challenge(&query, context).await,
+        Route::SubmitBlock => mining::submit_block(&request.body, context).await,
+        Route::Metrics => Ok(metrics::metrics(context).await),
+    }
+}
+
+/// Submissions are JSON and say so; parameters such as a charset are welcome.
+fn require_json(request: &ApiRequest) -> Result<(), ApiError> {
+    let given = request.content_type.as_deref().unwrap_or_default();
+    let media_type = given.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case(answer::JSON) {
+        return Ok(());
+    }
+    let sentence = "the content type must be application/json";
+    Err(ApiError::new(415, "unsupported_media_type", sentence))
+}

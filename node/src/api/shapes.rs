@@ -1,0 +1,41 @@
+//! Parts of answers that several routes share.
+
+use archivas_core::primitives::{Address, CompactTarget, Domain, SignedTransfer, TxId, Work};
+use serde::Serialize;
+
+/// Work of one block with this target; what is outwardly called its difficulty.
+pub fn block_work(bits: CompactTarget) -> Work {
+    let target = bits.expand().expect("bits of stored headers were judged by the retarget rule");
+    Work::of_target(target)
+}
+
+/// A transfer as lists show it: numbers are decimal text.
+#[derive(Serialize)]
+pub struct TransferBody {
+    hash: TxId,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    from: Address,
+    to: Address,
+    amount: String,
+    fee: String,
+    nonce: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    memo: String,
+}
+
+impl TransferBody {
+    /// Of a transfer on a network with that domain.
+    pub fn new(transfer: &SignedTransfer, domain: &Domain) -> Self {
+        Self {
+            hash: transfer.id(domain),
+            kind: "transfer",
+            from: transfer.from(),
+            to: transfer.to,
+            amount: transfer.amount.to_string(),
+            fee: transfer.fee.to_string(),
+            nonce: transfer.nonce.to_string(),
+            memo: transfer.memo.to_string(),
+        }
+    }
+}

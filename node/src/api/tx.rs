@@ -1,0 +1,107 @@
+//! Transfers: `/tx/<hash>`, confirmed ones from the index of the best chain, others from the
+//! mempool. The shape is the SDK's: the transfer's fields and the wire body side by side.
+
+use archivas_core::primitives::wire::WireTransfer;
+use archivas_core::primitives::{Address, BadHash, BlockId, Domain, SignedTransfer, TxId};
+use archivas_core::schema::{self, TxLocation};
+use serde::Serialize;
+
+use super::answer::{ApiAnswer, ApiError};
+use super::context::{ANSWER_TIMEOUT, ApiContext};
+use crate::ports::{Clock, Command};
+use crate::store::Snapshot;
+
+#[derive(Serialize)]
+struct TxAnswer {
+    confirmed: bool,
+    height: Option<u64>,
+    hash: TxId,
+    tx: TxBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block: Option<TxBlock>,
+}
+
+#[derive(Serialize)]
+struct TxBody {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    from: Address,
+    to: Address,
+    amount: u64,
+    fee: u64,
+    nonce: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    memo: String,
+    #[serde(flatten)]
+    wire: WireTransfer,
+}
+
+#[derive(Serialize)]
+struct TxBlock {
+    height: u64,
+    hash: BlockId,
+    timestamp: u64,
+}
+
+impl TxBody {
+    fn new(signed: &SignedTransfer, domain: &Domain) -> Self {
+        Self {
+            kind: "transfer",
+            from: signed.from(),
+            to: signed.to,
+            amount: signed.amount.get(),
+            fee: signed.fee.get(),
+            nonce: signed.nonce.get(),
+            memo: signed.memo.to_string(),
+            wire: WireTransfer::of(signed, domain),
+        }
+    }
+}
+
+pub async fn tx<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<ApiAnswer, ApiError> {
+    let hash: TxId = text.parse().map_err(|error: BadHash| {
+        ApiError::malformed("malformed_hash", error.to_string())
+    })?;
+    if let Some(answer) = confirmed(hash, context)? {
+        return Ok(answer);
+    }
+    let waiting = context.ask(ANSWER_TIMEOUT, |place| Command::Waiting(hash, place)).await?;
+    if let Some(waiting) = waiting {
+        let tx = TxBody::new(waiting.signed(), &context.genesis.domain);
+        let answer = TxAnswer { confirmed: false, height: None, hash, tx, block: None };
+        return Ok(ApiAnswer::ok(&answer));
+    }
+    // A block may have taken it out of the mempool between the two looks.
+    confirmed(hash, context)?
+        .ok_or_else(|| ApiError::unknown("there is no such transfer in the chain or the mempool"))
+}
+
+/// The answer for a transfer on the best chain, all of it from one snapshot.
+fn confirmed<C: Clock>(
+    hash: TxId,
+    context: &ApiContext<C>,
+) -> Result<Option<ApiAnswer>, ApiError> {
+    let snapshot = context.snapshot()?;
+    let Some(location) = schema::tx_location(&snapshot, &hash)? else {
+        return Ok(None);
+    };
+    let header = schema::required_header(&snapshot, &location.block)?.header;
+    let signed = stored(&snapshot, &location)?;
+    let height = location.height.get();
+    let timestamp = header.timestamp.as_secs();
+    Ok(Some(ApiAnswer::ok(&TxAnswer {
+        confirmed: true,
+        height: Some(height),
+        hash,
+        tx: TxBody::new(&signed, &context.genesis.domain),
+        block: Some(TxBlock { height, hash: location.block, timestamp }),
+    })))
+}
+
+fn stored(snapshot: &Snapshot, location: &TxLocation) -> Result<SignedTransfer, ApiError> {
+    let body = schema::body(snapshot, &location.block)?;
+    let index = usize::try_from(location.index).expect("an index of 32 bits fits");
+    body.and_then(|transfers| transfers.into_iter().nth(index)).ok_or_else(|| {
+        ApiError::not_ready("storage_failed", "the node's transfer index points nowhere")
+    })
+}

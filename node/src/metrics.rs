@@ -1,0 +1,243 @@
+//! The node's numbers for Prometheus. The node owns one registry (no statics); each metric is set by
+//! the code path that it names: events of the driver, requests of the API, the scrape itself.
+//!
+//! Names that the Go node had are kept, so its board works (interfaces.md §2).
+
+mod labelled;
+
+use std::sync::atomic::AtomicU64;
+
+use archivas_core::node::{Event, Status};
+use archivas_core::primitives::{Millis, Timestamp, Work};
+use archivas_core::schema::Tip;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry};
+
+use crate::ports::BuildInfo;
+use labelled::Labelled;
+
+/// The media type of `Metrics::render`.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of block times in seconds, around the usual 20.
+const BLOCK_SECONDS: [f64; 9] = [1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
+/// Upper bounds of reorganization depths in blocks; 100 is the largest single transaction.
+const REORG_BLOCKS: [f64; 8] = [1.0, 2.0, 3.0, 6.0, 12.0, 50.0, 100.0, 1_000.0];
+/// Upper bounds of request times in seconds, up to the time limit of commands.
+const REQUEST_SECONDS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0];
+
+/// All metrics of one node. Setting one never waits.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    tip_height: Gauge,
+    tip_age: Gauge,
+    difficulty: Gauge,
+    chainwork: Gauge<f64, AtomicU64>,
+    best_header: Gauge,
+    peer_count: Gauge,
+    mempool_count: Gauge,
+    mempool_bytes: Gauge,
+    blocks_in_flight: Gauge,
+    blocks: Counter,
+    block_duration: Histogram,
+    blocks_rejected: Labelled<Counter>,
+    reorgs: Counter,
+    reorg_depth: Histogram,
+    rpc_requests: Labelled<Counter>,
+    rpc_errors: Labelled<Counter>,
+    rpc_duration: Labelled<Histogram>,
+    submit_received: Counter,
+    submit_accepted: Counter,
+    submit_ignored: Counter,
+    submit_refused: Labelled<Counter>,
+    peers_ready: Counter,
+    peers_lost: Counter,
+}
+
+impl Metrics {
+    /// The metrics of a node that has done nothing yet.
+    pub fn new(build: &BuildInfo) -> Self {
+        let mut names = Names(Registry::with_prefix("archivas"));
+        let info = Info::new(vec![
+            ("version", build.version.clone()),
+            ("commit", build.commit.clone()),
+        ]);
+        names.add("build", "What this program is", info);
+        let seconds = || Histogram::new(REQUEST_SECONDS);
+        Self {
+            tip_height: names.default("tip_height", "Height of the tip"),
+            tip_age: names.default("tip_age_seconds", "Time since the tip's timestamp"),
+            difficulty: names.default("difficulty", "Work of the tip block, at most 2^53 - 1"),
+            chainwork: names.default("chainwork", "Work of the chain, rounded"),
+            best_header: names.default("best_header_height", "Height of the best header chain"),
+            peer_count: names.default("peer_count", "Peers that have said Hello"),
+            mempool_count: names.default("mempool_transfers", "Transfers that wait for a block"),
+            mempool_bytes: names.default("mempool_bytes", "Bytes of the waiting transfers"),
+            blocks_in_flight: names.default("blocks_in_flight", "Blocks asked for and not here"),
+            blocks: names.default("blocks", "Blocks that joined the best chain"),
+            block_duration: names.add(
+                "block_duration_seconds",
+                "Time between a block and its parent, by their timestamps",
+                Histogram::new(BLOCK_SECONDS),
+            ),
+            blocks_rejected: names.add(
+                "blocks_rejected",
+                "Blocks that broke a rule",
+                Labelled::new("reason", Counter::default),
+            ),
+            reorgs: names.default("reorgs", "Changes of the tip that left blocks"),
+            reorg_depth: names.add(
+                "reorg_depth_blocks",
+                "Blocks left by a change of the tip",
+                Histogram::new(REORG_BLOCKS),
+            ),
+            rpc_requests: names.add(
+                "rpc_requests",
+                "Requests to the API",
+                Labelled::new("endpoint", Counter::default),
+            ),
+            rpc_errors: names.add(
+                "rpc_errors",
+                "Requests answered with a status of 400 or more",
+                Labelled::new("endpoint", Counter::default),
+            ),
+            rpc_duration: names.add(
+                "rpc_duration_seconds",
+                "Time from a whole request to its answer",
+                Labelled::new("endpoint", seconds),
+            ),
+            submit_received: names.default("submit_received", "Transfers handed to the API"),
+            submit_accepted: names.default("submit_accepted", "Transfers taken into the mempool"),
+            submit_ignored: names.default("submit_ignored", "Transfers not taken"),
+            submit_refused: names.add(
+                "submit_refused",
+                "Transfers not taken, by reason",
+                Labelled::new("reason", Counter::default),
+            ),
+            peers_ready: names.default("peers_ready", "Peers that said Hello"),
+            peers_lost: names.default("peers_lost", "Connections to peers that ended"),
+            registry: names.0,
+        }
+    }
+
+    /// Something happened in the node.
+    pub fn observe_event(&self, event: &Event) {
+        match event {
+            Event::TipChanged { from, to, left_blocks, joined_blocks, .. } => {
+                self.blocks.inc_by(*joined_blocks);
+                if *left_blocks > 0 {
+                    self.reorgs.inc();
+                    self.reorg_depth.observe(as_float(*left_blocks));
+                } else if *joined_blocks == 1 {
+                    let took = to.timestamp.since(from.timestamp);
+                    self.block_duration.observe(seconds(took));
+                }
+            }
+            Event::BlockRefused { code, .. } => {
+                self.blocks_rejected.of(code).inc();
+            }
+            Event::PeerReady { .. } => {
+                self.peers_ready.inc();
+            }
+            Event::PeerLost { .. } => {
+                self.peers_lost.inc();
+            }
+            Event::TransferAdded(_)
+            | Event::TransferDropped(_)
+            | Event::OwnTransferDropped { .. } => {}
+        }
+    }
+
+    /// What the loop says of itself.
+    pub fn observe_status(&self, status: &Status) {
+        self.best_header.set(as_gauge(status.best_header.get()));
+        self.peer_count.set(count(status.peers_ready));
+        self.mempool_count.set(count(status.mempool_count));
+        self.mempool_bytes.set(count(status.mempool_bytes));
+        self.blocks_in_flight.set(count(status.blocks_in_flight));
+    }
+
+    /// The committed tip, and how old it is by the node's calendar.
+    pub fn observe_tip(&self, tip: &Tip, now: Timestamp) {
+        self.tip_height.set(as_gauge(tip.height.get()));
+        self.tip_age.set(as_gauge(now.since(tip.header.timestamp).get() / 1_000));
+        self.chainwork.set(work_as_float(tip.chainwork));
+        if let Ok(target) = tip.header.bits.expand() {
+            self.difficulty.set(as_gauge(Work::of_target(target).saturating_u53()));
+        }
+    }
+
+    /// The API answered a request.
+    pub fn observe_request(&self, endpoint: &'static str, status: u16, took: Millis) {
+        self.rpc_requests.of(endpoint).inc();
+        if status >= 400 {
+            self.rpc_errors.of(endpoint).inc();
+        }
+        self.rpc_duration.of(endpoint).observe(seconds(took));
+    }
+
+    /// A client handed in a transfer.
+    pub fn observe_submit_received(&self) {
+        self.submit_received.inc();
+    }
+
+    /// It was taken.
+    pub fn observe_submit_accepted(&self) {
+        self.submit_accepted.inc();
+    }
+
+    /// It was not, for the reason with that code.
+    pub fn observe_submit_ignored(&self, code: &'static str) {
+        self.submit_ignored.inc();
+        self.submit_refused.of(code).inc();
+    }
+
+    /// Everything as OpenMetrics text; equal numbers give equal bytes.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes everything");
+        text
+    }
+}
+
+/// A registry in the making.
+struct Names(Registry);
+
+impl Names {
+    fn add<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+
+    fn default<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        self.add(name, help, M::default())
+    }
+}
+
+fn count(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn as_gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "histograms are for people")]
+fn as_float(value: u64) -> f64 {
+    value as f64
+}
+
+fn seconds(span: Millis) -> f64 {
+    as_float(span.get()) / 1_000.0
+}
+
+/// The number rounded to a float: digits beyond its 53 bits are for nobody's chart.
+fn work_as_float(work: Work) -> f64 {
+    let digits = |sum: f64, byte: &u8| sum * 256.0 + f64::from(*byte);
+    work.to_be_bytes().iter().fold(0.0, digits)
+}
