@@ -48,13 +48,16 @@ impl<S, C: Clock> Patience<S, C> {
     }
 }
 
+// Nothing in it is ever pinned but the boxed deadline.
+impl<S: Unpin, C> Unpin for Patience<S, C> {}
+
 impl<S, C> fmt::Debug for Patience<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Patience")
     }
 }
 
-impl<S: AsyncRead + Unpin, C: Clock + Unpin> AsyncRead for Patience<S, C> {
+impl<S: AsyncRead + Unpin, C: Clock> AsyncRead for Patience<S, C> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -64,7 +67,7 @@ impl<S: AsyncRead + Unpin, C: Clock + Unpin> AsyncRead for Patience<S, C> {
     }
 }
 
-impl<S: AsyncWrite + Unpin, C: Clock + Unpin> AsyncWrite for Patience<S, C> {
+impl<S: AsyncWrite + Unpin, C: Clock> AsyncWrite for Patience<S, C> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -101,7 +104,7 @@ impl<S: AsyncWrite + Unpin, C: Clock + Unpin> AsyncWrite for Patience<S, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestClock;
+    use crate::tests::world::TestClock;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test(start_paused = true)]

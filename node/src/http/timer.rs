@@ -69,7 +69,7 @@ impl<F: Future<Output = ()> + Send> Sleep for PortSleep<F> {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestClock;
+    use crate::tests::world::TestClock;
 
     #[tokio::test(start_paused = true)]
     async fn the_timer_runs_on_the_nodes_clock() {

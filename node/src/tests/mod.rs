@@ -1,0 +1,3 @@
+//! What the shell's unit tests share.
+
+pub(crate) mod world;
