@@ -4,12 +4,17 @@
 //! `driver`, `connections`, `store`, `api`, `http` and `service` are the same in both worlds and
 //! touch them only through `ports`; `live` is the real world's half of the ports, `cli` the program.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod connections;
 pub mod driver;
+pub mod http;
 pub mod life;
 pub mod live;
+pub mod metrics;
 pub mod ports;
 pub mod service;
 pub mod store;
+#[cfg(test)]
+mod tests;

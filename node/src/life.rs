@@ -106,12 +106,12 @@ impl<H: Host> Host for LifeHost<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::host::LiveHost;
+    use crate::tests::world::TestHost;
     use std::sync::Arc;
 
     #[tokio::test]
     async fn ending_a_life_drops_its_tasks_and_what_they_hold() {
-        let (host, life) = LifeHost::begin(LiveHost::start());
+        let (host, life) = LifeHost::begin(TestHost::new());
         let held = Arc::new(());
         let in_task = Arc::clone(&held);
         host.spawner().spawn(async move {

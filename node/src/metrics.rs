@@ -67,7 +67,7 @@ impl Metrics {
             ("version", build.version.clone()),
             ("commit", build.commit.clone()),
         ]);
-        names.add("build", "What this program is", info);
+        names.0.register("build", "What this program is", info);
         let seconds = || Histogram::new(REQUEST_SECONDS);
         Self {
             tip_height: names.default("tip_height", "Height of the tip"),
