@@ -92,11 +92,8 @@ pub async fn serve<H: Host>(
 }
 
 /// Serves one connection until the client ends it, breaks a limit, or `stop` fires.
-pub async fn serve_connection<S, C>(
-    stream: S,
-    context: Arc<ApiContext<C>>,
-    stop: CancellationToken,
-) where
+pub async fn serve_connection<S, C>(stream: S, context: Arc<ApiContext<C>>, stop: CancellationToken)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Clock,
 {
@@ -159,13 +156,17 @@ async fn read(request: Request<Incoming>) -> Result<ApiRequest, ApiError> {
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(too_large());
     }
-    let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|error| {
-        match error.is::<LengthLimitError>() {
+    let body = Limited::new(body, BODY_BYTES_MAX)
+        .collect()
+        .await
+        .map_err(|error| match error.is::<LengthLimitError>() {
             true => too_large(),
             false => ApiError::malformed("malformed_body", "the body broke off or is not HTTP"),
-        }
-    })?;
-    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        })?;
+    let content_type = head
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     Ok(ApiRequest {
         method: match head.method {
             hyper::Method::GET | hyper::Method::HEAD => Method::Get,
@@ -194,7 +195,10 @@ fn response(answer: ApiAnswer) -> Response<Full<Bytes>> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     }
     for (name, value) in answer.headers {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
     }
     response
 }

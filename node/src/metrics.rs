@@ -128,7 +128,13 @@ impl Metrics {
     /// Something happened in the node.
     pub fn observe_event(&self, event: &Event) {
         match event {
-            Event::TipChanged { from, to, left_blocks, joined_blocks, .. } => {
+            Event::TipChanged {
+                from,
+                to,
+                left_blocks,
+                joined_blocks,
+                ..
+            } => {
                 self.blocks.inc_by(*joined_blocks);
                 if *left_blocks > 0 {
                     self.reorgs.inc();
@@ -165,10 +171,12 @@ impl Metrics {
     /// The committed tip, and how old it is by the node's calendar.
     pub fn observe_tip(&self, tip: &Tip, now: Timestamp) {
         self.tip_height.set(as_gauge(tip.height.get()));
-        self.tip_age.set(as_gauge(now.since(tip.header.timestamp).get() / 1_000));
+        self.tip_age
+            .set(as_gauge(now.since(tip.header.timestamp).get() / 1_000));
         self.chainwork.set(work_as_float(tip.chainwork));
         if let Ok(target) = tip.header.bits.expand() {
-            self.difficulty.set(as_gauge(Work::of_target(target).saturating_u53()));
+            self.difficulty
+                .set(as_gauge(Work::of_target(target).saturating_u53()));
         }
     }
 

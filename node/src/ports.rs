@@ -10,9 +10,7 @@ use std::sync::Arc;
 
 use archivas_core::chain::{NoTemplate, Template};
 use archivas_core::node::{Answer, Finding, Job, JobId, MempoolEntry, PeerInfo, Status};
-use archivas_core::primitives::{
-    AccountNonce, Address, Block, Millis, Now, SignedTransfer, TxId,
-};
+use archivas_core::primitives::{AccountNonce, Address, Block, Millis, Now, SignedTransfer, TxId};
 use archivas_core::rules::{CheckedTransfer, Law};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};

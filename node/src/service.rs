@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use archivas_core::chain::OpenError;
 pub use archivas_core::node::TipInfo;
@@ -110,10 +111,16 @@ pub async fn start<H: Host>(
     let stop = CancellationToken::new();
 
     let (life_host, life) = LifeHost::begin(host.clone());
-    let feeds = Feeds { commands: commands_in, stop: stop.clone() };
+    let feeds = Feeds {
+        commands: commands_in,
+        stop: stop.clone(),
+    };
     let metrics = Arc::new(Metrics::new(&settings.build));
-    let publishing =
-        Publishing { tip: tip_out, events: events_out, metrics: Arc::clone(&metrics) };
+    let publishing = Publishing {
+        tip: tip_out,
+        events: events_out,
+        metrics: Arc::clone(&metrics),
+    };
     let magic = settings.genesis.network_magic();
     let driver = Driver::new(life_host.clone(), node, magic, feeds, publishing);
     if let Some(listener) = p2p {

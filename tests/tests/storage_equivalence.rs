@@ -74,8 +74,12 @@ fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
 fn scan() -> impl Strategy<Value = Scan> {
     let order = prop::sample::select(vec![Order::Asc, Order::Desc]);
     let limit = prop_oneof![Just(usize::MAX), 0..5_usize];
-    (bound(), bound(), order, limit)
-        .prop_map(|(from, to, order, limit)| Scan { from, to, order, limit })
+    (bound(), bound(), order, limit).prop_map(|(from, to, order, limit)| Scan {
+        from,
+        to,
+        order,
+        limit,
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -105,7 +109,11 @@ fn assert_same(real: &impl Reader, model: &MemoryStorage) {
         let rows = model.scan(table, &Scan::all()).unwrap();
         assert_eq!(real.scan(table, &Scan::all()).unwrap(), rows, "{table:?}");
         for (key, value) in rows {
-            assert_eq!(real.get(table, &key).unwrap(), Some(value), "{table:?} {key:?}");
+            assert_eq!(
+                real.get(table, &key).unwrap(),
+                Some(value),
+                "{table:?} {key:?}"
+            );
         }
         assert_eq!(real.get(table, b"no such key").unwrap(), None);
     }
@@ -116,7 +124,9 @@ fn play(steps: &[Step], open: impl Fn() -> Store) {
     let (mut real, mut model) = (Some(open()), MemoryStorage::new());
     let mut kept: Vec<(Snapshot, MemoryStorage)> = Vec::new();
     for step in steps {
-        let store = real.as_mut().expect("only Reopen takes it away, for a moment");
+        let store = real
+            .as_mut()
+            .expect("only Reopen takes it away, for a moment");
         match step {
             Step::Commit(ops) => {
                 store.commit(batch(ops)).unwrap();
@@ -125,19 +135,29 @@ fn play(steps: &[Step], open: impl Fn() -> Store) {
             }
             Step::Reopen => {
                 // Snapshots of a closed database read nothing more.
-                kept.drain(..).for_each(|(snapshot, then)| assert_same(&snapshot, &then));
+                kept.drain(..)
+                    .for_each(|(snapshot, then)| assert_same(&snapshot, &then));
                 drop(real.take());
                 real = Some(open());
             }
             Step::Snapshot => kept.push((store.snapshot().unwrap(), model.clone())),
             Step::Scan(table, scan) => {
                 let expected = model.scan(*table, scan).unwrap();
-                assert_eq!(store.scan(*table, scan).unwrap(), expected, "{table:?} {scan:?}");
+                assert_eq!(
+                    store.scan(*table, scan).unwrap(),
+                    expected,
+                    "{table:?} {scan:?}"
+                );
             }
         }
     }
-    kept.drain(..).for_each(|(snapshot, then)| assert_same(&snapshot, &then));
-    assert_same(real.as_ref().expect("only Reopen takes it away, for a moment"), &model);
+    kept.drain(..)
+        .for_each(|(snapshot, then)| assert_same(&snapshot, &then));
+    assert_same(
+        real.as_ref()
+            .expect("only Reopen takes it away, for a moment"),
+        &model,
+    );
 }
 
 fn file(path: &Path) -> FileBackend {

@@ -18,15 +18,15 @@ struct AccountBody {
     pending_nonce: String,
 }
 
-pub async fn account<C: Clock>(
-    text: &str,
-    context: &ApiContext<C>,
-) -> Result<ApiAnswer, ApiError> {
+pub async fn account<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<ApiAnswer, ApiError> {
     let address = parse(text)?;
     let account = schema::account(&context.snapshot()?, &address)?;
     // A hint for wallets: a busy loop leaves the hint out, it does not hold up the balance.
     let ask = |place| Command::NextNonce(address, place);
-    let pending = context.ask(HEALTH_TIMEOUT, ask).await.unwrap_or(account.nonce);
+    let pending = context
+        .ask(HEALTH_TIMEOUT, ask)
+        .await
+        .unwrap_or(account.nonce);
     Ok(ApiAnswer::ok(&AccountBody {
         address,
         balance: account.balance.to_string(),
@@ -46,12 +46,15 @@ pub fn balance<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<ApiAnswe
     let address = parse(text)?;
     let account = schema::account(&context.snapshot()?, &address)?;
     let (balance, nonce) = (account.balance.get(), account.nonce.get());
-    Ok(ApiAnswer::ok(&BalanceBody { address, balance, nonce }))
+    Ok(ApiAnswer::ok(&BalanceBody {
+        address,
+        balance,
+        nonce,
+    }))
 }
 
 /// An address in a path or query.
 pub fn parse(text: &str) -> Result<Address, ApiError> {
-    text.parse().map_err(|error: BadAddress| {
-        ApiError::malformed("malformed_address", error.to_string())
-    })
+    text.parse()
+        .map_err(|error: BadAddress| ApiError::malformed("malformed_address", error.to_string()))
 }

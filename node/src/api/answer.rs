@@ -30,7 +30,12 @@ impl ApiAnswer {
             ("access-control-allow-methods", "GET, POST, OPTIONS"),
             ("access-control-allow-headers", "Content-Type"),
         ];
-        Self { status, content_type, headers, body: body.into() }
+        Self {
+            status,
+            content_type,
+            headers,
+            body: body.into(),
+        }
     }
 
     /// 200 with `value` as JSON.
@@ -47,7 +52,9 @@ impl ApiAnswer {
     /// The answer to every `OPTIONS` request.
     pub fn preflight() -> Self {
         let mut answer = Self::new(204, "", Bytes::new());
-        answer.headers.push(("access-control-max-age", PREFLIGHT_SECONDS));
+        answer
+            .headers
+            .push(("access-control-max-age", PREFLIGHT_SECONDS));
         answer
     }
 }
@@ -68,7 +75,12 @@ pub struct ApiError {
 impl ApiError {
     /// An error of that status.
     pub fn new(status: u16, code: &'static str, sentence: impl Into<String>) -> Self {
-        Self { status, code, sentence: sentence.into(), header: None }
+        Self {
+            status,
+            code,
+            sentence: sentence.into(),
+            header: None,
+        }
     }
 
     /// 400: the request cannot be read.
@@ -90,7 +102,10 @@ impl ApiError {
     pub fn wrong_method(allow: &'static str) -> Self {
         let sentence = format!("this route takes {allow}");
         let header = Some(("allow", allow));
-        Self { header, ..Self::new(405, "method_not_allowed", sentence) }
+        Self {
+            header,
+            ..Self::new(405, "method_not_allowed", sentence)
+        }
     }
 }
 
@@ -112,7 +127,11 @@ struct ErrorBody<'a> {
 
 impl From<ApiError> for ApiAnswer {
     fn from(error: ApiError) -> Self {
-        let body = ErrorBody { ok: false, error: &error.sentence, code: error.code };
+        let body = ErrorBody {
+            ok: false,
+            error: &error.sentence,
+            code: error.code,
+        };
         let mut answer = Self::json(error.status, &body);
         answer.headers.extend(error.header);
         answer
@@ -121,7 +140,11 @@ impl From<ApiError> for ApiAnswer {
 
 /// A well-formed submission that the node does not take: 200, so that old wallets read the body.
 pub fn refused(code: &str, sentence: &str) -> ApiAnswer {
-    ApiAnswer::ok(&ErrorBody { ok: false, error: sentence, code })
+    ApiAnswer::ok(&ErrorBody {
+        ok: false,
+        error: sentence,
+        code,
+    })
 }
 
 #[cfg(test)]
@@ -149,7 +172,11 @@ mod tests {
         for answer in answers {
             for name in ["origin", "methods", "headers"] {
                 let name = format!("access-control-allow-{name}");
-                let count = answer.headers.iter().filter(|(key, _)| *key == name).count();
+                let count = answer
+                    .headers
+                    .iter()
+                    .filter(|(key, _)| *key == name)
+                    .count();
                 assert_eq!(count, 1, "{name}");
             }
         }

@@ -54,7 +54,10 @@ pub fn block<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<ApiAnswer,
         miner: header.producer,
         state_root: header.state_root,
         tx_count: transfers.len(),
-        txs: transfers.iter().map(|transfer| TransferBody::new(transfer, domain)).collect(),
+        txs: transfers
+            .iter()
+            .map(|transfer| TransferBody::new(transfer, domain))
+            .collect(),
     }))
 }
 

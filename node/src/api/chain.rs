@@ -85,5 +85,7 @@ struct GenesisHash {
 }
 
 pub fn genesis_hash<C: Clock>(context: &ApiContext<C>) -> ApiAnswer {
-    ApiAnswer::ok(&GenesisHash { genesis_hash: context.genesis_id })
+    ApiAnswer::ok(&GenesisHash {
+        genesis_hash: context.genesis_id,
+    })
 }

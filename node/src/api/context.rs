@@ -52,10 +52,26 @@ pub struct ApiContext<C> {
 impl<C: Clock> ApiContext<C> {
     /// An API over `parts`.
     pub fn new(parts: ApiParts<C>) -> Self {
-        let ApiParts { store, commands, clock, genesis, build, metrics } = parts;
+        let ApiParts {
+            store,
+            commands,
+            clock,
+            genesis,
+            build,
+            metrics,
+        } = parts;
         let genesis_id = genesis.id();
         let templates = Templates::default();
-        Self { clock, genesis, genesis_id, build, metrics, templates, store, commands }
+        Self {
+            clock,
+            genesis,
+            genesis_id,
+            build,
+            metrics,
+            templates,
+            store,
+            commands,
+        }
     }
 
     /// The node's time.
@@ -65,7 +81,8 @@ impl<C: Clock> ApiContext<C> {
 
     /// The answer to a request that did not get as far as a route.
     pub fn refuse(&self, error: ApiError) -> ApiAnswer {
-        self.metrics.observe_request("other", error.status, Millis::ZERO);
+        self.metrics
+            .observe_request("other", error.status, Millis::ZERO);
         error.into()
     }
 

@@ -25,7 +25,9 @@ pub async fn healthz<C: Clock>(context: &ApiContext<C>) -> ApiAnswer {
     let body = Healthz {
         ok,
         height: tip.as_ref().map_or(0, |tip| tip.height.get()),
-        difficulty: tip.as_ref().map_or(0, |tip| block_work(tip.header.bits).saturating_u53()),
+        difficulty: tip
+            .as_ref()
+            .map_or(0, |tip| block_work(tip.header.bits).saturating_u53()),
         peers: status.map_or(0, |status| status.peers_ready),
     };
     ApiAnswer::json(if ok { 200 } else { 503 }, &body)

@@ -34,13 +34,19 @@ pub async fn challenge<C: Clock>(
     context: &ApiContext<C>,
 ) -> Result<ApiAnswer, ApiError> {
     let producer = query.get("producer").ok_or_else(|| {
-        ApiError::malformed("producer_missing", "name the address to pay: ?producer=arcv1…")
+        ApiError::malformed(
+            "producer_missing",
+            "name the address to pay: ?producer=arcv1…",
+        )
     })?;
     let producer = account::parse(producer)?;
     let template = fresh_template(producer, context).await?;
     let bits = template.header.bits;
     let target = bits.expand().map_err(|error| {
-        ApiError::not_ready("no_template", format!("the template has no target: {error}"))
+        ApiError::not_ready(
+            "no_template",
+            format!("the template has no target: {error}"),
+        )
     })?;
     let age = context.clock.now().monotonic.since(template.made);
     Ok(ApiAnswer::ok(&Challenge {
@@ -65,10 +71,20 @@ async fn fresh_template<C: Clock>(
     if let Some(known) = context.templates.fresh(&tip.id, &producer, now) {
         return Ok(known);
     }
-    let made = context.ask(ANSWER_TIMEOUT, |place| Command::Template(producer, place)).await?;
+    let made = context
+        .ask(ANSWER_TIMEOUT, |place| Command::Template(producer, place))
+        .await?;
     let made = made.map_err(|reason| ApiError::not_ready("no_template", reason.to_string()))?;
-    let transfers = made.transfers.iter().map(|checked| checked.signed().clone()).collect();
-    let template = Unsealed { header: made.header, transfers: Arc::new(transfers), made: now };
+    let transfers = made
+        .transfers
+        .iter()
+        .map(|checked| checked.signed().clone())
+        .collect();
+    let template = Unsealed {
+        header: made.header,
+        transfers: Arc::new(transfers),
+        made: now,
+    };
     context.templates.remember(template.clone());
     Ok(template)
 }
@@ -108,7 +124,10 @@ pub async fn submit_block<C: Clock>(
     let id = seal.template_id.parse();
     let id: BlockId = id.map_err(|_| malformed("template_id must be 64 hex digits"))?;
     let (_, tip) = context.snapshot_at_tip()?;
-    let template = context.templates.get(&id).filter(|known| known.header.parent == tip.id);
+    let template = context
+        .templates
+        .get(&id)
+        .filter(|known| known.header.parent == tip.id);
     let Some(template) = template else {
         let sentence = "the template is unknown or built on an older tip: ask for a new challenge";
         return Ok(refused("stale_template", sentence));

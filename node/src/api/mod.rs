@@ -75,7 +75,9 @@ pub async fn handle<C: Clock>(request: ApiRequest, context: &ApiContext<C>) -> A
     };
     let answer = outcome.unwrap_or_else(ApiAnswer::from);
     let took = context.clock.now().monotonic.since(began);
-    context.metrics.observe_request(endpoint, answer.status, took);
+    context
+        .metrics
+        .observe_request(endpoint, answer.status, took);
     answer
 }
 

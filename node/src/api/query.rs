@@ -44,7 +44,9 @@ impl Query {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
             Ok(number) if digits && (1..=max).contains(&number) => Ok(number),
-            _ => Err(malformed(&format!("{key} must be a number from 1 to {max}"))),
+            _ => Err(malformed(&format!(
+                "{key} must be a number from 1 to {max}"
+            ))),
         }
     }
 
@@ -96,7 +98,11 @@ mod tests {
     fn broken_escapes_bad_utf_8_and_double_keys_are_refused() {
         for text in ["a=%", "a=%4", "a=%zz", "a=%ff", "a=1&a=2", "a=%0x"] {
             let error = Query::parse(text).unwrap_err();
-            assert_eq!((error.status, error.code), (400, "malformed_query"), "{text}");
+            assert_eq!(
+                (error.status, error.code),
+                (400, "malformed_query"),
+                "{text}"
+            );
         }
     }
 
@@ -105,7 +111,14 @@ mod tests {
         let count = |text: &str| Query::parse(text).unwrap().count("limit", 20, 100);
         assert_eq!(count(""), Ok(20));
         assert_eq!(count("limit=100"), Ok(100));
-        for text in ["limit=0", "limit=101", "limit=-1", "limit=%2B1", "limit=", "limit=1e1"] {
+        for text in [
+            "limit=0",
+            "limit=101",
+            "limit=-1",
+            "limit=%2B1",
+            "limit=",
+            "limit=1e1",
+        ] {
             assert_eq!(count(text).unwrap_err().status, 400, "{text}");
         }
     }

@@ -142,7 +142,16 @@ mod tests {
 
     #[test]
     fn other_paths_find_none() {
-        for path in ["", "*", "//", "/Version", "/version/", "/account", "/tx/recent", "/a/b/c"] {
+        for path in [
+            "",
+            "*",
+            "//",
+            "/Version",
+            "/version/",
+            "/account",
+            "/tx/recent",
+            "/a/b/c",
+        ] {
             assert_eq!(Route::find(path), None, "{path}");
         }
         assert_eq!(Route::find("/account/x/txs"), None);

@@ -5,7 +5,9 @@ use serde::Serialize;
 
 /// Work of one block with this target; what is outwardly called its difficulty.
 pub fn block_work(bits: CompactTarget) -> Work {
-    let target = bits.expand().expect("bits of stored headers were judged by the retarget rule");
+    let target = bits
+        .expand()
+        .expect("bits of stored headers were judged by the retarget rule");
     Work::of_target(target)
 }
 

@@ -16,10 +16,7 @@ struct Accepted {
     hash: TxId,
 }
 
-pub async fn submit<C: Clock>(
-    body: &[u8],
-    context: &ApiContext<C>,
-) -> Result<ApiAnswer, ApiError> {
+pub async fn submit<C: Clock>(body: &[u8], context: &ApiContext<C>) -> Result<ApiAnswer, ApiError> {
     context.metrics.observe_submit_received();
     let outcome = admit(body, context).await;
     match &outcome {
@@ -41,8 +38,13 @@ async fn admit<C: Clock>(body: &[u8], context: &ApiContext<C>) -> Result<Answer,
     let signed = match wire.into_signed(&context.genesis.domain) {
         Ok(signed) => signed,
         Err(error) => {
-            return Ok(Answer::Refused { code: error.code, sentence: error.sentence });
+            return Ok(Answer::Refused {
+                code: error.code,
+                sentence: error.sentence,
+            });
         }
     };
-    context.ask(ANSWER_TIMEOUT, |place| Command::Submit(signed, place)).await
+    context
+        .ask(ANSWER_TIMEOUT, |place| Command::Submit(signed, place))
+        .await
 }

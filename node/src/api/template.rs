@@ -36,7 +36,10 @@ impl Unsealed {
         if let Some(timestamp) = timestamp_ms {
             header.timestamp = archivas_core::primitives::Timestamp::new(timestamp);
         }
-        Block { header, transfers: self.transfers.to_vec() }
+        Block {
+            header,
+            transfers: self.transfers.to_vec(),
+        }
     }
 }
 
@@ -70,7 +73,10 @@ impl Templates {
 
     /// The template of that name.
     pub fn get(&self, id: &BlockId) -> Option<Unsealed> {
-        self.known().iter().find(|template| template.id() == *id).cloned()
+        self.known()
+            .iter()
+            .find(|template| template.id() == *id)
+            .cloned()
     }
 
     fn known(&self) -> MutexGuard<'_, VecDeque<Unsealed>> {
@@ -90,7 +96,11 @@ mod tests {
             timestamp: archivas_core::primitives::Timestamp::new(made),
             ..Header::default()
         };
-        Unsealed { header, transfers: Arc::default(), made: Instant::new(made) }
+        Unsealed {
+            header,
+            transfers: Arc::default(),
+            made: Instant::new(made),
+        }
     }
 
     #[test]
@@ -100,7 +110,9 @@ mod tests {
         let fresh = |parent: u8, producer: u8, now: u64| {
             let (parent, producer) = ([parent; 32], [producer; 20]);
             let (parent, producer) = (BlockId::from_bytes(parent), Address::from_bytes(producer));
-            templates.fresh(&parent, &producer, Instant::new(now)).is_some()
+            templates
+                .fresh(&parent, &producer, Instant::new(now))
+                .is_some()
         };
         assert!(fresh(1, 1, 4_999));
         assert!(!fresh(1, 1, 5_000));

@@ -59,16 +59,24 @@ impl TxBody {
 }
 
 pub async fn tx<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<ApiAnswer, ApiError> {
-    let hash: TxId = text.parse().map_err(|error: BadHash| {
-        ApiError::malformed("malformed_hash", error.to_string())
-    })?;
+    let hash: TxId = text
+        .parse()
+        .map_err(|error: BadHash| ApiError::malformed("malformed_hash", error.to_string()))?;
     if let Some(answer) = confirmed(hash, context)? {
         return Ok(answer);
     }
-    let waiting = context.ask(ANSWER_TIMEOUT, |place| Command::Waiting(hash, place)).await?;
+    let waiting = context
+        .ask(ANSWER_TIMEOUT, |place| Command::Waiting(hash, place))
+        .await?;
     if let Some(waiting) = waiting {
         let tx = TxBody::new(waiting.signed(), &context.genesis.domain);
-        let answer = TxAnswer { confirmed: false, height: None, hash, tx, block: None };
+        let answer = TxAnswer {
+            confirmed: false,
+            height: None,
+            hash,
+            tx,
+            block: None,
+        };
         return Ok(ApiAnswer::ok(&answer));
     }
     // A block may have taken it out of the mempool between the two looks.
@@ -77,10 +85,7 @@ pub async fn tx<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<ApiAnsw
 }
 
 /// The answer for a transfer on the best chain, all of it from one snapshot.
-fn confirmed<C: Clock>(
-    hash: TxId,
-    context: &ApiContext<C>,
-) -> Result<Option<ApiAnswer>, ApiError> {
+fn confirmed<C: Clock>(hash: TxId, context: &ApiContext<C>) -> Result<Option<ApiAnswer>, ApiError> {
     let snapshot = context.snapshot()?;
     let Some(location) = schema::tx_location(&snapshot, &hash)? else {
         return Ok(None);
@@ -94,14 +99,19 @@ fn confirmed<C: Clock>(
         height: Some(height),
         hash,
         tx: TxBody::new(&signed, &context.genesis.domain),
-        block: Some(TxBlock { height, hash: location.block, timestamp }),
+        block: Some(TxBlock {
+            height,
+            hash: location.block,
+            timestamp,
+        }),
     })))
 }
 
 fn stored(snapshot: &Snapshot, location: &TxLocation) -> Result<SignedTransfer, ApiError> {
     let body = schema::body(snapshot, &location.block)?;
     let index = usize::try_from(location.index).expect("an index of 32 bits fits");
-    body.and_then(|transfers| transfers.into_iter().nth(index)).ok_or_else(|| {
-        ApiError::not_ready("storage_failed", "the node's transfer index points nowhere")
-    })
+    body.and_then(|transfers| transfers.into_iter().nth(index))
+        .ok_or_else(|| {
+            ApiError::not_ready("storage_failed", "the node's transfer index points nowhere")
+        })
 }

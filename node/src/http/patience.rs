@@ -23,7 +23,12 @@ pub(super) struct Patience<S, C> {
 impl<S, C: Clock> Patience<S, C> {
     /// `stream`, whose writes may each wait for at most `limit`.
     pub(super) const fn new(stream: S, clock: C, limit: Millis) -> Self {
-        Self { stream, clock, limit, deadline: None }
+        Self {
+            stream,
+            clock,
+            limit,
+            deadline: None,
+        }
     }
 
     /// Passes on what the stream said, unless it said "wait" for too long.

@@ -11,7 +11,10 @@ use hyper::rt::{Sleep, Timer};
 
 use crate::ports::Clock;
 
-#[expect(clippy::disallowed_types, reason = "hyper's timer interface speaks in it")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "hyper's timer interface speaks in it"
+)]
 type StdInstant = std::time::Instant;
 
 /// A timer for hyper that runs on the node's clock.
@@ -24,7 +27,10 @@ pub(super) struct PortTimer<C> {
 
 impl<C: Clock> PortTimer<C> {
     pub(super) fn new(clock: C) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "an instant cannot be made otherwise")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an instant cannot be made otherwise"
+        )]
         let origin = StdInstant::now();
         Self { clock, origin }
     }
@@ -59,7 +65,10 @@ impl<F: Future<Output = ()>> Future for PortSleep<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let future = self.future.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let future = self
+            .future
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         future.as_mut().poll(context)
     }
 }

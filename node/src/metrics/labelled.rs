@@ -23,7 +23,11 @@ impl<M: Clone> Labelled<M> {
     /// A family without metrics yet; `make` makes a new one.
     pub(super) fn new(label: &'static str, make: fn() -> M) -> Self {
         let metrics = Arc::default();
-        Self { label, make, metrics }
+        Self {
+            label,
+            make,
+            metrics,
+        }
     }
 
     /// The metric of `value`, made when first asked for.
@@ -70,7 +74,10 @@ mod tests {
         registry.register("calls", "Calls", family);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
-        let routes: Vec<_> = text.lines().filter(|line| line.starts_with("calls")).collect();
+        let routes: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("calls"))
+            .collect();
         assert_eq!(
             routes,
             [

@@ -30,7 +30,9 @@ pub(crate) struct TestClock {
 
 impl TestClock {
     pub(crate) fn start() -> Self {
-        Self { origin: tokio::time::Instant::now() }
+        Self {
+            origin: tokio::time::Instant::now(),
+        }
     }
 }
 
@@ -38,10 +40,16 @@ impl Clock for TestClock {
     fn now(&self) -> Now {
         let passed = u64::try_from(self.origin.elapsed().as_millis()).unwrap();
         let wall = networks::dev().time.plus(Millis::new(1_000 + passed));
-        Now { monotonic: Instant::new(passed), wall }
+        Now {
+            monotonic: Instant::new(passed),
+            wall,
+        }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the tests' time is tokio's, paused")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the tests' time is tokio's, paused"
+    )]
     async fn sleep(&self, duration: Millis) {
         tokio::time::sleep(std::time::Duration::from_millis(duration.get())).await;
     }
@@ -73,7 +81,11 @@ impl Network for TestNetwork {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         let (ours, theirs) = tokio::io::duplex(4096);
         let arrive = self.listeners.lock().unwrap().get(&address).cloned();
-        arrive.ok_or_else(refused)?.send(theirs).await.map_err(|_| refused())?;
+        arrive
+            .ok_or_else(refused)?
+            .send(theirs)
+            .await
+            .map_err(|_| refused())?;
         Ok(ours)
     }
 }
@@ -102,7 +114,10 @@ pub(crate) struct TestHost {
 
 impl TestHost {
     pub(crate) fn new() -> Self {
-        Self { clock: TestClock::start(), network: TestNetwork::default() }
+        Self {
+            clock: TestClock::start(),
+            network: TestNetwork::default(),
+        }
     }
 }
 
@@ -177,13 +192,19 @@ pub(crate) fn build_info() -> BuildInfo {
 pub(crate) fn genesis() -> Genesis {
     let address = rich().address();
     let amount = Amount::new(1_000_000);
-    Genesis { allocations: vec![Allocation { address, amount }], ..networks::dev() }
+    Genesis {
+        allocations: vec![Allocation { address, amount }],
+        ..networks::dev()
+    }
 }
 
 impl TestNode {
     /// A node on an empty store.
     pub(crate) async fn start() -> Self {
-        let (host, store) = (TestHost::new(), Store::open(InMemoryBackend::new()).unwrap());
+        let (host, store) = (
+            TestHost::new(),
+            Store::open(InMemoryBackend::new()).unwrap(),
+        );
         let genesis = genesis();
         let settings = Settings {
             genesis: genesis.clone(),
@@ -202,7 +223,12 @@ impl TestNode {
             build: build_info(),
             metrics: Arc::new(Metrics::new(&build_info())),
         });
-        Self { host, running, context, genesis }
+        Self {
+            host,
+            running,
+            context,
+            genesis,
+        }
     }
 
     /// The answer to a request, as it would be sent.
