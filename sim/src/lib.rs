@@ -1,1 +1,15 @@
-//! Skeleton.
+//! Whole networks of the real node in one thread, in virtual time, from a seed: the simulated
+//! world, the runner, and the commands around them. The same driver, connections, store, database
+//! and HTTP server as in production run on the twins of `archivas::live`: disk, network, clock,
+//! checker. Only this package names madsim.
+
+#[cfg(not(madsim))]
+compile_error!(
+    "the simulator is built with `--cfg madsim`, which `.cargo/config.toml` sets; RUSTFLAGS in the \
+     environment replaces it, so unset RUSTFLAGS"
+);
+
+pub mod agenda;
+pub mod disk;
+pub mod thread;
+pub mod trace;

@@ -1,0 +1,105 @@
+//! The checker of one life of one node: it judges at once and tells later, after a drawn virtual
+//! time, so that findings arrive in any order between jobs and now and then long after anybody
+//! wanted them. In production a pool of workers does the same.
+
+use std::sync::Arc;
+
+use archivas::ports::{self, Spawner};
+use archivas_core::node::{Finding, Job, JobId, check};
+use archivas_core::rules::Law;
+use archivas_scenarios::draws::{Draw, Draws};
+use tokio::sync::mpsc;
+
+use crate::agenda::Agenda;
+use crate::spawner::NodeSpawner;
+use crate::trace::{Kind, Trace};
+
+/// Most findings take less than this, in virtual nanoseconds.
+const USUAL_NS_MAX: u64 = 8_000_000;
+/// One finding in so many is late.
+const LATE_ONE_IN: u64 = 64;
+/// Late findings take up to this.
+const LATE_NS_MAX: u64 = 2_000_000_000;
+
+/// The checker of one life of one node.
+#[derive(Clone, Debug)]
+pub struct NodeChecker {
+    agenda: Agenda,
+    draws: Draws,
+    trace: Trace,
+    spawner: NodeSpawner,
+    node: u16,
+    name: Arc<str>,
+    life: u64,
+}
+
+impl NodeChecker {
+    /// The checker of life number `life` of the node called `name`.
+    #[must_use]
+    pub fn new(
+        (agenda, draws, trace): (Agenda, Draws, Trace),
+        spawner: NodeSpawner,
+        node: u16,
+        name: &str,
+        life: u64,
+    ) -> Self {
+        Self {
+            agenda,
+            draws,
+            trace,
+            spawner,
+            node,
+            name: name.into(),
+            life,
+        }
+    }
+
+    /// How long this job takes: drawn by what it is about and the life, not by its number, so that
+    /// other jobs do not change it.
+    fn time_ns(&self, job: &Job) -> u64 {
+        let mut subject = Vec::with_capacity(self.name.len() + 33);
+        match job {
+            Job::Block(block) => subject.extend_from_slice(block.id().as_bytes()),
+            Job::Transfer(transfer) => subject.extend_from_slice(transfer.hash().as_bytes()),
+        }
+        subject.extend_from_slice(self.name.as_bytes());
+        let mut draw = self.draws.draw("checker.time", &subject, self.life);
+        sample_ns(&mut draw)
+    }
+}
+
+fn sample_ns(draw: &mut Draw) -> u64 {
+    let late = draw.range(0..LATE_ONE_IN) == 0;
+    draw.range(1..if late { LATE_NS_MAX } else { USUAL_NS_MAX })
+}
+
+impl ports::Checker for NodeChecker {
+    fn check(&self, id: JobId, job: Job, law: Arc<Law>, done: mpsc::Sender<(JobId, Finding)>) {
+        let deadline = self.agenda.now() + self.time_ns(&job);
+        self.trace
+            .record(self.node, Kind::Checked, deadline, &id.0.to_le_bytes());
+        let agenda = self.agenda.clone();
+        self.spawner.spawn(async move {
+            let finding = check(job, &law);
+            agenda.sleep_until(deadline).await;
+            // A closed queue: the life ended meanwhile, and nobody cares.
+            let _ = done.send((id, finding)).await;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_findings_are_quick_and_some_are_late() {
+        let draws = Draws::new(1);
+        let times: Vec<u64> = (0..2_000)
+            .map(|n| sample_ns(&mut draws.draw("test", b"", n)))
+            .collect();
+        let late = times.iter().filter(|ns| **ns > USUAL_NS_MAX).count();
+        assert!((10..60).contains(&late), "{late}");
+        assert!(times.iter().all(|ns| (1..LATE_NS_MAX).contains(ns)));
+    }
+}

@@ -1,0 +1,441 @@
+//! A disk that can lose power: a redb `StorageBackend` over an [`Image`], with faults at chosen
+//! operations and a debt of virtual time in place of waiting. Knows nothing of madsim; whoever owns
+//! the node takes the debt and kills the tasks. *Unplug first, then kill*: the drop of a killed node
+//! lets redb close cleanly, which would not be a crash.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use archivas_core::primitives::Millis;
+use archivas_scenarios::draws::Draws;
+use redb::StorageBackend;
+
+use crate::trace::{Kind, Trace};
+
+pub mod image;
+pub mod survival;
+
+use image::{Image, OutOfBounds};
+pub use survival::Survival;
+
+/// How long the operations of a disk take, in virtual microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speed {
+    /// One sync.
+    pub sync_us: u64,
+    /// One MiB written.
+    pub write_mib_us: u64,
+}
+
+/// A plain solid-state disk: half a millisecond a sync, 500 MiB/s.
+pub const SPEED_USUAL: Speed = Speed {
+    sync_us: 500,
+    write_mib_us: 2_000,
+};
+
+/// What goes wrong at a chosen operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The power fails: from this instant every call fails without effect.
+    PowerLoss,
+    /// The operation fails with an I/O error and has no effect.
+    Io,
+    /// The operation fails because the disk is full and has no effect.
+    Full,
+}
+
+/// One disk, which outlives the lives of its node.
+#[derive(Clone, Debug)]
+pub struct Disk(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    node: u16,
+    name: String,
+    draws: Draws,
+    trace: Trace,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    image: Image,
+    /// Counts the lives of the node; the handle of an earlier life is unplugged.
+    life: u64,
+    plugged: bool,
+    /// Counts operations that change the disk (writes, syncs, lengths), over all lives.
+    operations: u64,
+    faults: BTreeMap<u64, Fault>,
+    fired: Vec<Fault>,
+    /// What the last power loss at an operation left, until somebody asks.
+    struck: Option<Survival>,
+    published: bool,
+    speed: Speed,
+    debt_ns: u64,
+}
+
+impl Disk {
+    /// An empty disk of node number `node`, called `name` in its draws.
+    #[must_use]
+    pub fn new(node: u16, name: &str, draws: Draws, trace: Trace) -> Self {
+        let state = State {
+            image: Image::default(),
+            life: 0,
+            plugged: false,
+            operations: 0,
+            faults: BTreeMap::new(),
+            fired: Vec::new(),
+            struck: None,
+            published: false,
+            speed: SPEED_USUAL,
+            debt_ns: 0,
+        };
+        Self(Arc::new(Shared {
+            node,
+            name: name.into(),
+            draws,
+            trace,
+            state: Mutex::new(state),
+        }))
+    }
+
+    /// Makes every operation take this long from now on.
+    pub fn set_speed(&self, speed: Speed) {
+        self.0.state().speed = speed;
+    }
+
+    /// Begins a new life: the backend for the database, and the end of every earlier one. A database
+    /// whose creation was never published is gone, as a file that was never renamed into place.
+    #[must_use]
+    pub fn plug(&self) -> Backend {
+        let mut state = self.0.state();
+        state.life += 1;
+        state.plugged = true;
+        state.debt_ns = 0;
+        if !state.published {
+            state.image = Image::default();
+        }
+        Backend {
+            disk: self.clone(),
+            life: state.life,
+        }
+    }
+
+    /// The database was created whole: stands for renaming it into place and syncing the folder.
+    pub fn publish(&self) {
+        self.0.state().published = true;
+    }
+
+    /// Ends a life at this instant. What was written stays, as the operating system keeps it when a
+    /// process is killed; nothing more is written by tasks that are dropped later.
+    pub fn unplug(&self) {
+        self.0.state().plugged = false;
+    }
+
+    /// Ends a life, and with it whatever of the unsynced writes is drawn to be lost.
+    pub fn lose_power(&self) -> Survival {
+        let mut state = self.0.state();
+        state.plugged = false;
+        self.0.strike(&mut state)
+    }
+
+    /// Lets `fault` happen at the `operation`-th operation from the disk's beginning (from 0).
+    pub fn arm(&self, operation: u64, fault: Fault) {
+        self.0.state().faults.insert(operation, fault);
+    }
+
+    /// The faults that have happened so far, in their order.
+    #[must_use]
+    pub fn fired(&self) -> Vec<Fault> {
+        self.0.state().fired.clone()
+    }
+
+    /// What the power loss at an armed operation left, once after it has happened.
+    #[must_use]
+    pub fn take_struck(&self) -> Option<Survival> {
+        self.0.state().struck.take()
+    }
+
+    /// How many operations have changed or tried to change the disk.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.0.state().operations
+    }
+
+    /// The virtual time owed for what was done since the last call; less than a millisecond is kept.
+    #[must_use]
+    pub fn take_debt(&self) -> Millis {
+        let mut state = self.0.state();
+        let whole = state.debt_ns / 1_000_000;
+        state.debt_ns %= 1_000_000;
+        Millis::new(whole)
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn strike(&self, state: &mut State) -> Survival {
+        let mut subject = self.name.clone().into_bytes();
+        subject.extend_from_slice(&state.life.to_le_bytes());
+        let mut draw = self.draws.draw("disk.power", &subject, state.operations);
+        let survival = Survival::strike(&mut state.image, &mut draw);
+        let text = survival.to_string();
+        self.trace.record(
+            self.node,
+            Kind::DiskPower,
+            state.operations,
+            text.as_bytes(),
+        );
+        survival
+    }
+
+    /// Steps before each operation that changes the disk: counts it, and lets its fault happen.
+    fn begin(&self, state: &mut State) -> io::Result<()> {
+        let operation = state.operations;
+        state.operations += 1;
+        let Some(fault) = state.faults.remove(&operation) else {
+            return Ok(());
+        };
+        state.fired.push(fault);
+        self.trace
+            .record(self.node, Kind::DiskFault, operation, &[fault as u8]);
+        match fault {
+            Fault::PowerLoss => {
+                state.plugged = false;
+                state.struck = Some(self.strike(state));
+                Err(unplugged())
+            }
+            Fault::Io => Err(io::Error::other("simulated I/O error")),
+            Fault::Full => Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "simulated full disk",
+            )),
+        }
+    }
+}
+
+/// One life's way to its disk.
+#[derive(Debug)]
+pub struct Backend {
+    disk: Disk,
+    life: u64,
+}
+
+impl Backend {
+    /// The disk's state, or an error when this life has ended.
+    fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.disk.0.state();
+        if state.plugged && state.life == self.life {
+            Ok(state)
+        } else {
+            Err(unplugged())
+        }
+    }
+
+    fn record(&self, kind: Kind, subject: u64, payload: &[u8]) {
+        self.disk
+            .0
+            .trace
+            .record(self.disk.0.node, kind, subject, payload);
+    }
+}
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.alive()?.image.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.alive()?.image.read(offset, out)?;
+        self.record(Kind::DiskRead, offset, &(out.len() as u64).to_le_bytes());
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut state = self.alive()?;
+        self.disk.0.begin(&mut state)?;
+        state.image.set_len(len)?;
+        self.record(Kind::DiskLength, len, &[]);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut state = self.alive()?;
+        self.disk.0.begin(&mut state)?;
+        state.image.sync();
+        state.debt_ns += state.speed.sync_us * 1_000;
+        self.record(Kind::DiskSync, state.operations, &[]);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut state = self.alive()?;
+        self.disk.0.begin(&mut state)?;
+        state.image.write(offset, data)?;
+        state.debt_ns += state.speed.write_mib_us * data.len() as u64 * 1_000 / (1 << 20);
+        self.record(Kind::DiskWrite, offset, data);
+        Ok(())
+    }
+}
+
+impl From<OutOfBounds> for io::Error {
+    fn from(_: OutOfBounds) -> Self {
+        Self::new(
+            io::ErrorKind::UnexpectedEof,
+            "beyond the end of the simulated disk",
+        )
+    }
+}
+
+fn unplugged() -> io::Error {
+    io::Error::other("the disk is unplugged")
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::{Database, ReadableDatabase, TableDefinition};
+
+    use super::*;
+
+    const TABLE: TableDefinition<u64, &[u8]> = TableDefinition::new("t");
+
+    fn disk(seed: u64) -> Disk {
+        Disk::new(0, "a", Draws::new(seed), Trace::new(|| 0))
+    }
+
+    fn open(disk: &Disk) -> Result<Database, redb::DatabaseError> {
+        Database::builder()
+            .set_cache_size(1 << 20)
+            .create_with_backend(disk.plug())
+    }
+
+    fn commit(database: &Database, value: u64) -> Result<(), redb::Error> {
+        let mut write = database.begin_write()?;
+        write.set_quick_repair(true);
+        write
+            .open_table(TABLE)?
+            .insert(0, &value.to_le_bytes().repeat(50)[..])?;
+        Ok(write.commit()?)
+    }
+
+    fn value(database: &Database) -> Option<u64> {
+        let table = database.begin_read().unwrap().open_table(TABLE).ok()?;
+        let row = table.get(0).unwrap()?;
+        Some(u64::from_le_bytes(row.value()[..8].try_into().unwrap()))
+    }
+
+    /// A disk with a database of which 3 was committed, cut off while it was open.
+    fn used(seed: u64) -> Disk {
+        let disk = disk(seed);
+        let database = open(&disk).unwrap();
+        disk.publish();
+        commit(&database, 3).unwrap();
+        disk.unplug();
+        disk
+    }
+
+    #[test]
+    fn a_killed_life_leaves_what_it_wrote_and_its_drop_writes_nothing() {
+        let disk = disk(1);
+        let database = open(&disk).unwrap();
+        disk.publish();
+        commit(&database, 7).unwrap();
+        let operations = disk.operations();
+        disk.unplug();
+        assert!(commit(&database, 8).is_err());
+        drop(database);
+        assert_eq!(disk.operations(), operations);
+        assert_eq!(value(&open(&disk).unwrap()), Some(7));
+    }
+
+    #[test]
+    fn an_earlier_life_cannot_touch_the_disk_of_a_later_one() {
+        let disk = used(1);
+        let early = disk.plug();
+        let late = disk.plug();
+        assert!(early.write(0, &[0; 64]).is_err());
+        assert!(late.len().is_ok());
+    }
+
+    #[test]
+    fn power_lost_at_any_operation_of_a_commit_leaves_the_old_value_or_the_new_one() {
+        let (mut old, mut new) = (0, 0);
+        for seed in 0..20 {
+            for operation in 0.. {
+                let disk = used(seed);
+                let database = open(&disk).unwrap();
+                disk.arm(disk.operations() + operation, Fault::PowerLoss);
+                let result = commit(&database, 4);
+                drop(database);
+                if disk.fired().is_empty() {
+                    break;
+                }
+                assert!(disk.take_struck().is_some());
+                let found = value(&open(&disk).expect("redb recovers"));
+                assert!(
+                    found == Some(4) || result.is_err() && found == Some(3),
+                    "{found:?}"
+                );
+                if found == Some(3) { old += 1 } else { new += 1 }
+            }
+        }
+        assert!(old > 50 && new > 5, "{old} and {new}");
+    }
+
+    #[test]
+    fn a_failing_operation_fails_the_commit_and_says_why() {
+        for (fault, word) in [(Fault::Io, "I/O error"), (Fault::Full, "full disk")] {
+            let disk = used(1);
+            let database = open(&disk).unwrap();
+            disk.arm(disk.operations(), fault);
+            let error = commit(&database, 4).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+            assert_eq!(disk.fired(), [fault]);
+            assert!(disk.take_struck().is_none());
+            drop(database);
+            let found = value(&open(&disk).unwrap());
+            assert!(matches!(found, Some(3 | 4)));
+        }
+    }
+
+    #[test]
+    fn a_database_that_was_never_published_is_gone_after_any_end() {
+        let disk = disk(1);
+        let backend = disk.plug();
+        backend.set_len(10).unwrap();
+        assert_eq!(disk.plug().len().unwrap(), 0);
+    }
+
+    #[test]
+    fn the_debt_is_paid_in_whole_milliseconds_and_the_rest_is_kept() {
+        let disk = disk(1);
+        disk.set_speed(Speed {
+            sync_us: 600,
+            write_mib_us: 0,
+        });
+        let backend = disk.plug();
+        backend.sync_data().unwrap();
+        assert_eq!(disk.take_debt(), Millis::new(0));
+        backend.sync_data().unwrap();
+        assert_eq!(disk.take_debt(), Millis::new(1));
+        assert_eq!(disk.take_debt(), Millis::new(0));
+    }
+
+    #[test]
+    fn the_same_operations_write_the_same_bytes() {
+        let digest = || {
+            let trace = Trace::new(|| 0);
+            let disk = Disk::new(0, "a", Draws::new(1), trace.clone());
+            let database = open(&disk).unwrap();
+            for value in 0..5 {
+                commit(&database, value).unwrap();
+            }
+            (trace.digest(), trace.events())
+        };
+        assert_eq!(digest(), digest());
+    }
+}

@@ -1,0 +1,81 @@
+//! Tasks of one life of one node: they run on a madsim node of their own, so that all of them can be
+//! killed at once, and a panic of one is known to be this node's.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use archivas::ports;
+use madsim::runtime::NodeHandle;
+
+/// Whose code was running when a panic ended the run.
+#[derive(Clone, Debug, Default)]
+pub struct Blame(Arc<Mutex<Option<u16>>>);
+
+impl Blame {
+    /// The node whose task panicked; `None` when it was nobody's or nobody did.
+    #[must_use]
+    pub fn node(&self) -> Option<u16> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes the node when it is dropped by a panic.
+struct Witness<'a> {
+    blame: &'a Blame,
+    node: u16,
+}
+
+impl Drop for Witness<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.blame.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.node);
+        }
+    }
+}
+
+/// Starts tasks of one life.
+#[derive(Clone)]
+pub struct NodeSpawner {
+    handle: NodeHandle,
+    node: u16,
+    blame: Blame,
+}
+
+impl NodeSpawner {
+    /// A spawner of node number `node` onto the madsim node of its present life.
+    #[must_use]
+    pub fn new(handle: NodeHandle, node: u16, blame: Blame) -> Self {
+        Self {
+            handle,
+            node,
+            blame,
+        }
+    }
+}
+
+impl ports::Spawner for NodeSpawner {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let Self { node, blame, .. } = self.clone();
+        let witnessed = async move {
+            let mut task = pin!(task);
+            poll_fn(|cx| {
+                let _witness = Witness {
+                    blame: &blame,
+                    node,
+                };
+                task.as_mut().poll(cx)
+            })
+            .await;
+        };
+        drop(self.handle.spawn(witnessed));
+    }
+}
+
+impl std::fmt::Debug for NodeSpawner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeSpawner")
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
+}
