@@ -90,13 +90,15 @@ fn factor(fraction: i128) -> u128 {
     65_536 + ((cubic + (1 << 47)) >> 48)
 }
 
-/// The number shifted left (or right, when negative); `None` when that leaves the wide number.
+/// The number shifted left, or right when negative; `None` when bits leave the wide number at the
+/// left. (At the right they are dropped, down to zero.)
 fn shifted(number: Wide, shift: i128) -> Option<Wide> {
     let places = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX);
-    if shift <= 0 {
-        return Some(number.checked_shr(places).unwrap_or(Wide::ZERO));
+    if shift < 0 {
+        Some(number.wrapping_shr(places))
+    } else {
+        number.checked_shl(places)
     }
-    (places <= number.leading_zeros()).then(|| number << places)
 }
 
 #[cfg(test)]
