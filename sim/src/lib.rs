@@ -10,6 +10,12 @@ compile_error!(
 );
 
 pub mod agenda;
+pub mod checker;
+pub mod clock;
 pub mod disk;
+pub mod host;
+pub mod http;
+pub mod network;
+pub mod spawner;
 pub mod thread;
 pub mod trace;
