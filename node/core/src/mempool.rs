@@ -204,7 +204,10 @@ impl Mempool {
         let Some(sender) = self.senders.get(address) else {
             return account.nonce;
         };
-        let last_pending = sender.entries.keys().take(sender.pending).last();
+        let Some(before_last) = sender.pending.checked_sub(1) else {
+            return account.nonce;
+        };
+        let last_pending = sender.entries.keys().nth(before_last);
         last_pending
             .and_then(|nonce| nonce.next())
             .unwrap_or(account.nonce)

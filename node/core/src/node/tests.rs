@@ -262,20 +262,22 @@ fn the_lighter_side_of_a_fork_reorganizes_and_its_transfers_wait_again() {
     assert!(net.agree());
     assert_eq!(net.heights(), [7, 7]);
     assert_eq!(net.nodes[0].mempool().len(), 1);
-    let reorganized = |event: &(usize, Event)| {
-        matches!(
-            event,
+    let (left, fork) = net
+        .events
+        .iter()
+        .find_map(|event| match event {
             (
                 0,
                 Event::TipChanged {
-                    left_blocks: 4,
-                    joined_blocks: 7,
+                    left_blocks,
+                    fork_height,
                     ..
-                }
-            )
-        )
-    };
-    assert!(net.events.iter().any(reorganized));
+                },
+            ) if *left_blocks > 0 => Some((*left_blocks, fork_height.get())),
+            _ => None,
+        })
+        .expect("node 0 reorganizes");
+    assert_eq!((left, fork), (4, 0));
 }
 
 #[test]

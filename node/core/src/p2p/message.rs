@@ -68,10 +68,6 @@ pub enum Response {
 
 /// A message of a kind that we know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "messages are handled one at a time, never stored"
-)]
 pub enum Message {
     /// First on both sides.
     Hello(Hello),

@@ -30,4 +30,4 @@ pub const POOL_RETURN_BLOCKS_MAX: u64 = 100;
 /// of them.
 pub const OWN_TIDY_INTERVAL: Millis = Millis::from_secs(30);
 
-const _: () = assert!(POOL_NONCE_GAP_MAX as usize <= POOL_SENDER_MAX);
+const _: () = assert!(POOL_NONCE_GAP_MAX <= POOL_SENDER_MAX as u64);
