@@ -1,0 +1,176 @@
+//! Random trees in random order, beside a model that keeps everything and recomputes everything.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::lab::{Lab, Order};
+use super::*;
+use crate::primitives::{Millis, Work};
+
+/// Where a block is put, and what is in it.
+#[derive(Clone, Debug)]
+struct Sprout {
+    parent: prop::sample::Index,
+    gap_secs: u64,
+    pays: Vec<(usize, usize, u64)>,
+    /// One block in some is invalid.
+    wrong_root: bool,
+}
+
+/// What happens, in order: headers of a path become known, or a body comes.
+#[derive(Clone, Debug)]
+enum Event {
+    Headers(prop::sample::Index),
+    Body(prop::sample::Index),
+    Restart,
+}
+
+fn sprout() -> impl Strategy<Value = Sprout> {
+    let pays = prop::collection::vec((0usize..4, 0usize..4, 1u64..400_000), 0..4);
+    let gap = prop_oneof![4 => Just(20), 1 => Just(0), 1 => Just(300)];
+    (
+        any::<prop::sample::Index>(),
+        gap,
+        pays,
+        prop::bool::weighted(0.06),
+    )
+        .prop_map(|(parent, gap_secs, pays, wrong_root)| Sprout {
+            parent,
+            gap_secs,
+            pays,
+            wrong_root,
+        })
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => any::<prop::sample::Index>().prop_map(Event::Headers),
+        12 => any::<prop::sample::Index>().prop_map(Event::Body),
+        1 => Just(Event::Restart),
+    ]
+}
+
+/// Grows the tree. A parent is one of the latest few blocks, so that branches get long.
+fn grow(lab: &mut Lab, sprouts: &[Sprout]) -> Vec<BlockId> {
+    let mut ids = vec![lab.root];
+    for (variant, sprout) in (0u8..).zip(sprouts) {
+        let recent = &ids[ids.len().saturating_sub(5)..];
+        let parent = *sprout.parent.get(recent);
+        let mut transfers: Vec<crate::primitives::SignedTransfer> = Vec::new();
+        let mut state = lab.get(&parent).accounts.clone();
+        for (from, to, amount) in &sprout.pays {
+            let (sender, to) = (lab.address(*from), lab.address(*to));
+            let account = state.entry(sender).or_default();
+            if account.balance.get() < amount + 2 {
+                continue;
+            }
+            transfers.push(lab.pay(*from, to, *amount, account.nonce.get()));
+            account.nonce = account.nonce.next().unwrap();
+            account.balance = crate::primitives::Amount::new(account.balance.get() - amount - 2);
+        }
+        let producer = lab.address(usize::from(variant % 4));
+        let order = Order {
+            gap: Millis::from_secs(sprout.gap_secs),
+            producer,
+            transfers,
+            wrong_root: sprout.wrong_root,
+        };
+        ids.push(lab.make(parent, order));
+    }
+    ids
+}
+
+/// The naive model: which bodies are here, in which order blocks became connectable.
+struct Model {
+    bodies: BTreeSet<BlockId>,
+    arrived: Vec<BlockId>,
+}
+
+impl Model {
+    fn body(&mut self, lab: &Lab, id: BlockId) {
+        self.bodies.insert(id);
+        let ready = |id: &&BlockId| {
+            !self.arrived.contains(id) && lab.path(id).iter().all(|id| self.bodies.contains(id))
+        };
+        let mut ready: Vec<BlockId> = self.bodies.iter().filter(ready).copied().collect();
+        ready.sort_by_key(|id| (lab.header(id).height, *id));
+        self.arrived.extend(ready);
+    }
+
+    /// Most work; among equals the first. `max_by_key` takes the last of equals, so look backwards.
+    fn tip(&self, lab: &Lab) -> BlockId {
+        let valid = self.arrived.iter().rev().filter(|id| lab.get(id).valid);
+        *valid.max_by_key(|id| lab.get(id).chainwork).unwrap()
+    }
+}
+
+fn known_headers(chain: &Chain<MemoryStorage>, ids: &[BlockId]) -> BTreeMap<BlockId, Work> {
+    let record = |id: &BlockId| {
+        chain
+            .header(id)
+            .unwrap()
+            .filter(|known| known.status.is_valid())
+    };
+    ids.iter()
+        .filter_map(|id| record(id).map(|known| (*id, known.chainwork)))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_tip_and_the_state_are_those_of_the_model(
+        sprouts in prop::collection::vec(sprout(), 1..28),
+        events in prop::collection::vec(event(), 1..60),
+    ) {
+        let mut lab = Lab::new();
+        let ids = grow(&mut lab, &sprouts);
+        let mut chain = lab.chain();
+        let mut model = Model { bodies: BTreeSet::from([lab.root]), arrived: vec![lab.root] };
+        for event in events {
+            match event {
+                Event::Headers(index) => {
+                    let path = lab.path(index.get(&ids));
+                    let headers: Vec<_> = path.iter().map(|id| lab.header(id)).collect();
+                    chain.accept_headers(LATE, &headers).unwrap();
+                }
+                Event::Body(index) => {
+                    let id = *index.get(&ids);
+                    let work = chain.tip().chainwork;
+                    let verdict = give(&mut chain, &lab, &id);
+                    match verdict.outcome {
+                        BlockOutcome::Stored => model.body(&lab, id),
+                        BlockOutcome::Duplicate => prop_assert!(model.bodies.contains(&id)),
+                        BlockOutcome::Orphan => {
+                            prop_assert!(chain.header(&lab.header(&id).parent).unwrap().is_none());
+                        }
+                        BlockOutcome::Invalid(_) => prop_assert!(!lab.get(&id).valid),
+                        BlockOutcome::KnownInvalid => prop_assert!(!lab.get(&id).valid),
+                        BlockOutcome::NotYet => prop_assert!(false),
+                    }
+                    for (at, _) in verdict.invalid {
+                        let parent = lab.header(&at).parent;
+                        prop_assert!(!lab.get(&at).valid && lab.get(&parent).valid);
+                    }
+                    prop_assert!(verdict.tip_change.is_none() || chain.tip().chainwork > work);
+                }
+                Event::Restart => chain = reopen(&chain, &lab),
+            }
+            prop_assert_eq!(chain.tip().id, model.tip(&lab));
+            prop_assert_eq!(&accounts(&chain), &lab.get(&chain.tip().id).accounts);
+            let headers = known_headers(&chain, &ids);
+            prop_assert_eq!(Some(&chain.best_header().chainwork), headers.values().max());
+            let wanted = lab.path(&chain.best_header().id);
+            let missing = wanted.iter().filter(|id| !model.bodies.contains(id));
+            let missing: Vec<BlockId> = missing.copied().collect();
+            prop_assert_eq!(chain.missing_bodies(99).unwrap(), missing);
+        }
+        let mut fresh = lab.chain();
+        give_all(&mut fresh, &lab, &lab.path(&chain.tip().id)[1..]);
+        prop_assert_eq!(best_chain_rows(&chain), best_chain_rows(&fresh));
+    }
+}
