@@ -1,6 +1,7 @@
 //! A whole node: binds the listeners, opens the node, starts its loop, its connections and its HTTP
 //! server, the same in both worlds. Touches the world only through the ports.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +10,6 @@ use archivas_core::chain::OpenError;
 pub use archivas_core::node::TipInfo;
 use archivas_core::node::{Event, Node, NodeConfig};
 use archivas_core::params::Genesis;
-use archivas_core::primitives::Millis;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -22,9 +22,6 @@ use crate::metrics::Metrics;
 pub use crate::ports::BuildInfo;
 use crate::ports::{Clock, Command, Host, Listener, Network, Spawner};
 use crate::store::Store;
-
-/// After the loop has ended, answers already given have this long to reach their clients.
-const FAREWELL: Millis = Millis::new(50);
 
 /// Everything that makes one life of a node what it is, beside its world and its store.
 #[derive(Clone, Debug)]
@@ -90,32 +87,22 @@ pub async fn start<H: Host>(
     store: Store,
     settings: Settings,
 ) -> Result<Running, StartError> {
-    let p2p = listen(&host, settings.p2p, "p2p").await?;
-    let http = listen(&host, settings.http, "http").await?;
-    let p2p_addr = p2p.as_ref().map(Listener::local_addr);
-    let http_addr = http.as_ref().map(Listener::local_addr);
-
-    let config = NodeConfig {
-        user_agent: settings.build.agent.clone(),
-        listen_port: p2p_addr.map_or(0, |address| address.port()),
-        connect: settings.connect.clone(),
-    };
-    let now = host.clock().now();
-    let genesis = settings.genesis.clone();
-    let node = Node::open(store.clone(), genesis, config, settings.seed, now)?;
+    let listeners = Listeners::bind(&host, &settings).await?;
+    let (p2p_addr, http_addr) = listeners.addresses();
+    let node = open(&host, &store, &settings, p2p_addr)?;
 
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
     let (tip_out, tip) = watch::channel(node.tip());
     let (events_out, events) = broadcast::channel(EVENTS_MAX);
     let (done_out, done) = oneshot::channel();
     let stop = CancellationToken::new();
+    let metrics = Arc::new(Metrics::new(&settings.build));
 
     let (life_host, life) = LifeHost::begin(host.clone());
     let feeds = Feeds {
         commands: commands_in,
         stop: stop.clone(),
     };
-    let metrics = Arc::new(Metrics::new(&settings.build));
     let publishing = Publishing {
         tip: tip_out,
         events: events_out,
@@ -123,25 +110,34 @@ pub async fn start<H: Host>(
     };
     let magic = settings.genesis.network_magic();
     let driver = Driver::new(life_host.clone(), node, magic, feeds, publishing);
-    if let Some(listener) = p2p {
+    if let Some(listener) = listeners.p2p {
         let accepting = connections::accept(life_host.clone(), listener, driver.net());
         life_host.spawner().spawn(accepting);
     }
-    if let Some(listener) = http {
-        let context = Arc::new(ApiContext::new(ApiParts {
+    let (http_out, http_gone) = oneshot::channel();
+    if let Some(listener) = listeners.http {
+        let context = ApiContext::new(ApiParts {
             store,
             commands: commands.clone(),
             clock: host.clock().clone(),
             genesis: Arc::new(settings.genesis),
             build: settings.build,
             metrics,
-        }));
-        let serving = http::serve(life_host.clone(), listener, context, stop.clone());
-        life_host.spawner().spawn(serving);
+        });
+        let serving = http::serve(life_host.clone(), listener, Arc::new(context), stop.clone());
+        life_host.spawner().spawn(async move {
+            serving.await;
+            drop(http_out);
+        });
     }
     drop(life_host);
-    let clock = host.clock().clone();
-    host.spawner().spawn(live(driver, life, clock, done_out));
+    let ending = Ending {
+        stop: stop.clone(),
+        http_gone,
+        life,
+        done: done_out,
+    };
+    host.spawner().spawn(live(driver, ending));
     Ok(Running {
         commands,
         tip,
@@ -153,18 +149,67 @@ pub async fn start<H: Host>(
     })
 }
 
-/// Runs the loop to its end, then ends everything else.
-async fn live<H: Host>(
-    driver: Driver<H, Store>,
+/// The sockets of a node that is about to start.
+struct Listeners<L> {
+    p2p: Option<L>,
+    http: Option<L>,
+}
+
+impl<L: Listener> Listeners<L> {
+    async fn bind<H: Host>(host: &H, settings: &Settings) -> Result<Self, StartError>
+    where
+        H::Network: Network<Listener = L>,
+    {
+        let p2p = listen(host, settings.p2p, "p2p").await?;
+        let http = listen(host, settings.http, "http").await?;
+        Ok(Self { p2p, http })
+    }
+
+    /// Of `p2p` and `http`, with their real ports.
+    fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        let address = |listener: &Option<L>| listener.as_ref().map(Listener::local_addr);
+        (address(&self.p2p), address(&self.http))
+    }
+}
+
+fn open<H: Host>(
+    host: &H,
+    store: &Store,
+    settings: &Settings,
+    p2p_addr: Option<SocketAddr>,
+) -> Result<Node<Store>, OpenError> {
+    let config = NodeConfig {
+        user_agent: settings.build.agent.clone(),
+        listen_port: p2p_addr.map_or(0, |address| address.port()),
+        connect: settings.connect.clone(),
+    };
+    let genesis = settings.genesis.clone();
+    Node::open(
+        store.clone(),
+        genesis,
+        config,
+        settings.seed,
+        host.clock().now(),
+    )
+}
+
+/// What the end of a life takes.
+struct Ending {
+    stop: CancellationToken,
+    http_gone: oneshot::Receiver<Infallible>,
     life: Life,
-    clock: impl Clock,
     done: oneshot::Sender<Result<(), StopError>>,
-) {
+}
+
+/// Runs the loop to its end, lets HTTP finish its answers, then ends everything else.
+async fn live<H: Host>(driver: Driver<H, Store>, ending: Ending) {
     let result = driver.run().await;
-    clock.sleep(FAREWELL).await;
-    life.end().await;
+    ending.stop.cancel();
+    // The server bounds its own farewell, and says nothing but that it is over.
+    let _ = ending.http_gone.await;
+    ending.life.end().await;
     // Nobody may be waiting.
-    let _ = done.send(result);
+    let _ = ending.done.send(result);
 }
 
 async fn listen<H: Host>(
