@@ -2,6 +2,10 @@
 //! the draws, the player with its checks, the `World` that a story needs, and the world of real
 //! processes. The simulated world lives in `archivas-sim`, which implements `World` too.
 
+pub mod checks;
 pub mod draws;
+pub mod observer;
+pub mod outcome;
 pub mod plan;
+pub mod player;
 pub mod world;

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archivas_core::primitives::Amount;
 use archivas_core::primitives::limits::MEMO_BYTES_MAX;
+use archivas_core::primitives::{Amount, Millis};
 
-use super::document::{ActDoc, Document, EventDoc};
+use super::document::{ActDoc, Document, EventDoc, Seconds};
 use super::parse::{Flaw, Step, Step::At, Step::Key};
 use super::resolve::{find_node, flaw, worlds_of};
 use super::{Event, Link, Node, What, Workload};
@@ -47,6 +47,7 @@ pub(super) fn resolve_events(
             return Err(context.flaw("at_s", "the event lies after the end of the plan"));
         }
         context.refuse_foreign_keys()?;
+        context.check_deadline(document)?;
         let what = context.what()?;
         let worlds = worlds_of(event.worlds.as_ref(), document, &[Key("events"), At(at)])?;
         if event.act == ActDoc::PowerLoss && worlds.contains(&WorldKind::Processes) {
@@ -157,6 +158,20 @@ impl Context<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    /// A transfer must be able to miss its deadline within the plan: nothing is mined after it.
+    fn check_deadline(&self, document: &Document) -> Result<(), Flaw> {
+        let within = document
+            .expect
+            .confirmed_within_s
+            .map_or(Millis::ZERO, Seconds::millis);
+        let by = self.event.at_s.millis().plus(within);
+        if self.event.act == ActDoc::Transfer && by > document.duration_s.millis() {
+            let why = "the plan ends before the transfer must be confirmed";
+            return Err(self.flaw("at_s", why));
+        }
+        Ok(())
     }
 
     fn what(&self) -> Result<What, Flaw> {

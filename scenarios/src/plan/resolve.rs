@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use archivas_core::primitives::Millis;
+use archivas_core::primitives::{Amount, Millis};
 
 use super::document::{Document, ExpectDoc, LinksDoc, NetworkDoc, NodeDoc, ShapeDoc};
 use super::events::resolve_events;
@@ -236,7 +236,7 @@ fn resolve_network(doc: &NetworkDoc, nodes: &[Node]) -> Result<Network, Flaw> {
         retarget: doc.retarget,
         start_hashes,
         funded_keys: doc.funded_keys,
-        funds: archivas_core::primitives::Amount::new(doc.funds),
+        funds: Amount::new(doc.funds),
     })
 }
 

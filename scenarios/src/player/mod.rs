@@ -1,0 +1,316 @@
+//! The player: takes a plan's events and the drawn block times in the order of time, looks at tips,
+//! runs the checks, lets the network settle, and says what came of it. It works on any `World` and
+//! waits for nothing else. `stage.rs` is what it sees, `miners.rs` when blocks come,
+//! `transfers.rs` the workload, `audit.rs` the questions to the API at the end.
+
+mod api;
+mod audit;
+mod miners;
+mod stage;
+#[cfg(test)]
+mod test_world;
+#[cfg(test)]
+mod tests;
+mod transfers;
+mod vacuity;
+
+use archivas_core::primitives::{BlockId, Millis};
+
+use self::miners::Miners;
+use self::stage::Stage;
+use self::transfers::Transfers;
+use crate::checks;
+use crate::draws::Draws;
+use crate::observer::{Happening, Observer};
+use crate::outcome::Outcome;
+use crate::plan::{Event, Plan, What};
+use crate::world::{Act, HarnessError, Mined, Moment, NodeIndex, World};
+
+/// The longest that the player sleeps without looking.
+const PAUSE_MAX: Millis = Millis::from_secs(5);
+/// How often a block that the plan demands is tried.
+const MINE_TRIES: u32 = 8;
+
+/// Plays `plan` in `world`, with every decision drawn from `draws`, and tells `observer`.
+pub async fn play<W: World>(
+    plan: &Plan,
+    draws: &Draws,
+    world: W,
+    observer: &mut dyn Observer,
+) -> Outcome {
+    let kind = world.kind();
+    let mut player = Player {
+        miners: Miners::new(plan, draws),
+        transfers: Transfers::new(plan),
+        events: plan
+            .events
+            .iter()
+            .filter(|event| event.worlds.contains(&kind))
+            .collect(),
+        next_event: 0,
+        must_agree_by: None,
+        stage: Stage::new(plan, draws, world, observer),
+    };
+    let harness = player.play().await.err();
+    player.stage.finish(harness).await
+}
+
+struct Player<'a, W> {
+    stage: Stage<'a, W>,
+    miners: Miners<'a>,
+    transfers: Transfers,
+    /// The plan's events of this world, by time.
+    events: Vec<&'a Event>,
+    next_event: usize,
+    /// When all nodes must have shared a tip after the last event; `None` before it and after that.
+    must_agree_by: Option<Millis>,
+}
+
+impl<W: World> Player<'_, W> {
+    async fn play(&mut self) -> Result<(), HarnessError> {
+        for node in self.stage.plan.node_indices() {
+            if self.stage.plan.nodes[node.0].starts {
+                self.stage.act(&Act::Start(node)).await?;
+            }
+        }
+        self.mine_and_act().await?;
+        if !self.stage.has_failed() {
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    /// From the beginning to the plan's duration: events and mining.
+    async fn mine_and_act(&mut self) -> Result<(), HarnessError> {
+        let mut pause = self.stage.world.grain();
+        self.miners.aim(&self.stage);
+        while !self.stage.has_failed() {
+            let now = self.stage.world.now();
+            if now >= self.stage.plan.duration {
+                break;
+            }
+            let acted = self.run_due_events(now).await?;
+            let mined = self.mine_if_due().await?;
+            let sent = self.transfers.step(&mut self.stage).await;
+            self.check_agreement(now);
+            self.miners.aim(&self.stage);
+            if acted || mined || sent {
+                pause = self.stage.world.grain();
+            }
+            let now = self.stage.world.now();
+            let wake = self.next_wake(now.plus(pause));
+            if wake > now {
+                self.stage.world.sleep_until(wake).await;
+            }
+            self.miners.advance(self.stage.world.now());
+            let moved = self.stage.look().await?;
+            pause = if moved {
+                self.stage.world.grain()
+            } else {
+                pause.times(2).min(PAUSE_MAX)
+            };
+        }
+        Ok(())
+    }
+
+    /// The earliest time at which there is something to do, at the latest `look`.
+    fn next_wake(&self, look: Millis) -> Millis {
+        let event = self.events.get(self.next_event).map(|event| event.at);
+        let times = [
+            event,
+            self.miners.next(),
+            self.transfers.next(),
+            self.must_agree_by,
+        ];
+        let earliest = times.into_iter().flatten().min().unwrap_or(look);
+        earliest.min(look).min(self.stage.plan.duration)
+    }
+
+    /// Runs the events whose time has come; whether there was one.
+    async fn run_due_events(&mut self, now: Millis) -> Result<bool, HarnessError> {
+        let mut ran = false;
+        while let Some(event) = self.events.get(self.next_event).copied() {
+            if event.at > now {
+                break;
+            }
+            self.next_event += 1;
+            ran = true;
+            match &event.what {
+                What::Act(act) => self.stage.act(act).await?,
+                What::HealAll => {
+                    let cut = self.stage.cut.iter().copied().collect();
+                    self.stage.act(&Act::Heal(cut)).await?;
+                }
+                What::Mine { node, count } => {
+                    for _ in 0..*count {
+                        if self.mine_surely(*node).await?.is_none() {
+                            self.stage
+                                .vacuous
+                                .push(format!("`{}` made no block", event.id));
+                        }
+                    }
+                }
+                What::Transfer(workload) => self.transfers.add(workload, now),
+            }
+        }
+        if ran && self.next_event == self.events.len() {
+            let by = self
+                .stage
+                .world
+                .now()
+                .plus(self.stage.plan.expect.agree_within);
+            self.must_agree_by = Some(by);
+        }
+        Ok(ran)
+    }
+
+    /// Once the last event is over, the nodes must agree in time although they go on mining.
+    fn check_agreement(&mut self, now: Millis) {
+        let Some(by) = self.must_agree_by else { return };
+        let shared = self.stage.shared_tip().is_some();
+        if shared || now >= by {
+            self.must_agree_by = None;
+            let within = self.stage.plan.expect.agree_within;
+            let views = self.stage.describe_tips();
+            self.stage
+                .tally
+                .check(checks::CONVERGENCE, shared, (now, None), || {
+                    format!(
+                        "{within} ms after the last event the nodes do not share a tip: {views}"
+                    )
+                });
+            self.stage.tell_violations();
+        }
+    }
+
+    async fn mine_if_due(&mut self) -> Result<bool, HarnessError> {
+        let Some(node) = self.miners.due() else {
+            return Ok(false);
+        };
+        self.miners.spent(node);
+        self.mine(node).await?;
+        Ok(true)
+    }
+
+    /// One try of one node.
+    async fn mine(&mut self, node: NodeIndex) -> Result<Option<BlockId>, HarnessError> {
+        let mined = self.stage.world.mine(node).await?;
+        self.miners.advance(self.stage.world.now());
+        let place = (self.stage.world.now(), Some(node));
+        let id = match mined {
+            Mined::Block(id) => {
+                self.stage
+                    .tally
+                    .check(checks::OWN_TEMPLATE, true, place, String::new);
+                self.stage.note_mined(node, id).await?;
+                Some(id)
+            }
+            Mined::Nothing(why) => {
+                self.stage.row(Happening::NotMined { node, why });
+                None
+            }
+            Mined::Refused { code, sentence } => {
+                self.stage
+                    .tally
+                    .check(checks::OWN_TEMPLATE, false, place, || {
+                        format!("its own block was refused with {code}: {sentence}")
+                    });
+                None
+            }
+        };
+        self.stage.look().await?;
+        Ok(id)
+    }
+
+    /// A block that the story needs: tried again while the node's tip moves under it.
+    async fn mine_surely(&mut self, node: NodeIndex) -> Result<Option<BlockId>, HarnessError> {
+        for _ in 0..MINE_TRIES {
+            if let Some(id) = self.mine(node).await? {
+                return Ok(Some(id));
+            }
+            if !self.stage.nodes[node.0].up || self.stage.has_failed() {
+                break;
+            }
+            let soon = self.stage.world.now().plus(self.stage.world.grain());
+            self.stage.world.sleep_until(soon).await;
+        }
+        Ok(None)
+    }
+
+    /// Quiet time, one last block, agreement, and then every question to the API.
+    async fn settle(&mut self) -> Result<(), HarnessError> {
+        self.stage.row(Happening::Quiet);
+        // Two sides of a tie may stand until the next block: no verdict here.
+        self.wait_for_agreement().await?;
+        let Some(miner) = self.last_miner() else {
+            self.stage
+                .vacuous
+                .push("no node was up at the end".to_owned());
+            return Ok(());
+        };
+        self.stage.awaits_agreement = true;
+        let last = self.mine_surely(miner).await?;
+        let place = (self.stage.world.now(), Some(miner));
+        self.stage
+            .tally
+            .check(checks::PROGRESS, last.is_some(), place, || {
+                "in a quiet network the node could not mine one more block".to_owned()
+            });
+        let agreed = self.wait_for_agreement().await?;
+        let views = self.stage.describe_tips();
+        let place = (self.stage.world.now(), None);
+        self.stage
+            .tally
+            .check(checks::CONVERGENCE, agreed, place, || {
+                format!("after quiet time and one block the nodes do not share a tip: {views}")
+            });
+        if agreed && !self.stage.has_failed() {
+            self.audit().await;
+        }
+        let found = self.stage.world.judge(Moment::Quiet).await;
+        self.stage.tally.add(found);
+        self.stage.tell_violations();
+        Ok(())
+    }
+
+    /// Looks until the nodes agree, for as long as the plan allows; whether they do.
+    async fn wait_for_agreement(&mut self) -> Result<bool, HarnessError> {
+        let deadline = self
+            .stage
+            .world
+            .now()
+            .plus(self.stage.plan.expect.agree_within);
+        let mut pause = self.stage.world.grain();
+        loop {
+            self.stage.look().await?;
+            if self.stage.shared_tip().is_some() {
+                return Ok(true);
+            }
+            let now = self.stage.world.now();
+            if now >= deadline || self.stage.has_failed() {
+                return Ok(false);
+            }
+            self.stage
+                .world
+                .sleep_until(now.plus(pause).min(deadline))
+                .await;
+            pause = pause.times(2).min(Millis::from_secs(1));
+        }
+    }
+
+    /// Who mines the block after which all must agree: drawn among those that are up.
+    fn last_miner(&self) -> Option<NodeIndex> {
+        let up: Vec<NodeIndex> = self.stage.up_nodes().collect();
+        if up.is_empty() {
+            return None;
+        }
+        let mut draw = self.stage.draws.draw("player.last_miner", &[], 0);
+        Some(up[draw.index(up.len())])
+    }
+
+    async fn audit(&mut self) {
+        let confirmed = self.transfers.confirmed_everywhere(&mut self.stage).await;
+        audit::audit(&mut self.stage, &confirmed).await;
+        self.stage.tell_violations();
+    }
+}

@@ -1,0 +1,344 @@
+//! The workload: transfers enter by POST /submit, must be relayed to everyone, and must be confirmed
+//! on every node in time. What a node cannot take at the moment is tried again; what it refuses is a
+//! violation, because every transfer made here is valid.
+
+use std::collections::BTreeMap;
+
+use archivas_core::primitives::wire::WireTransfer;
+use archivas_core::primitives::{
+    AccountNonce, BlockId, Memo, Millis, Payment, SignedTransfer, TxId,
+};
+use serde_json::Value;
+
+use super::api;
+use super::stage::Stage;
+use crate::checks;
+use crate::observer::Happening;
+use crate::plan::{Plan, Workload, funded_key};
+use crate::world::{HttpRequest, NodeIndex, World};
+
+/// How long a transfer that does not enter is tried again.
+const GIVE_UP_AFTER: Millis = Millis::from_secs(120);
+/// How long the player waits between two tries, and between two looks at mempools.
+const AGAIN_AFTER: Millis = Millis::from_secs(1);
+
+/// All transfers of a run.
+pub(super) struct Transfers {
+    relayed_within: Option<Millis>,
+    confirmed_within: Option<Millis>,
+    waiting: Vec<Waiting>,
+    /// The next nonce of each key that has sent anything.
+    nonces: BTreeMap<usize, u64>,
+    sent: Vec<Sent>,
+    next_look: Option<Millis>,
+    /// The tip at which each node was last asked about confirmations.
+    asked_at: Vec<Option<BlockId>>,
+}
+
+/// A transfer that has not entered yet.
+struct Waiting {
+    workload: Workload,
+    next_try: Millis,
+    give_up: Millis,
+}
+
+/// A transfer that a node has accepted.
+struct Sent {
+    id: TxId,
+    key: usize,
+    at: Millis,
+    relayed_to: Vec<bool>,
+    is_relayed: bool,
+    confirmed_on: Vec<bool>,
+    is_confirmed: bool,
+}
+
+/// What came of one try.
+enum Try {
+    Accepted(TxId),
+    NotNow(String),
+    Refused(String),
+}
+
+impl Transfers {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            relayed_within: plan.expect.relayed_within,
+            confirmed_within: plan.expect.confirmed_within,
+            waiting: Vec::new(),
+            nonces: BTreeMap::new(),
+            sent: Vec::new(),
+            next_look: None,
+            asked_at: vec![None; plan.nodes.len()],
+        }
+    }
+
+    /// Queues the transfers of a workload.
+    pub(super) fn add(&mut self, workload: &Workload, now: Millis) {
+        for _ in 0..workload.count {
+            let give_up = now.plus(GIVE_UP_AFTER);
+            let workload = workload.clone();
+            self.waiting.push(Waiting {
+                workload,
+                next_try: now,
+                give_up,
+            });
+        }
+    }
+
+    /// When there is something to do next.
+    pub(super) fn next(&self) -> Option<Millis> {
+        let tries = self.waiting.iter().map(|waiting| waiting.next_try);
+        tries.chain(self.next_look).min()
+    }
+
+    /// Sends what is due and follows what was sent; whether anything was done.
+    pub(super) async fn step<W: World>(&mut self, stage: &mut Stage<'_, W>) -> bool {
+        let sent = self.send_due(stage).await;
+        self.follow_relay(stage).await;
+        self.follow_confirmations(stage).await;
+        stage.tell_violations();
+        sent
+    }
+
+    async fn send_due<W: World>(&mut self, stage: &mut Stage<'_, W>) -> bool {
+        let mut acted = false;
+        let mut at = 0;
+        while at < self.waiting.len() {
+            let now = stage.world.now();
+            if self.waiting[at].next_try > now {
+                at += 1;
+                continue;
+            }
+            acted = true;
+            let workload = self.waiting[at].workload.clone();
+            let node = workload.node;
+            match self.try_to_send(stage, &workload).await {
+                Try::Accepted(id) => {
+                    self.waiting.remove(at);
+                    *self.nonces.entry(workload.from).or_default() += 1;
+                    stage.tally.check(
+                        checks::SUBMIT_ACCEPTED,
+                        true,
+                        (now, Some(node)),
+                        String::new,
+                    );
+                    stage.row(Happening::Submitted { node, id });
+                    self.note_sent(id, workload.from, now, stage.nodes.len());
+                }
+                Try::NotNow(why) if now < self.waiting[at].give_up => {
+                    stage.row(Happening::NotSubmitted { node, why });
+                    // Nothing overtakes: a later transfer of the same key has a later nonce.
+                    for waiting in &mut self.waiting[at..] {
+                        waiting.next_try = waiting.next_try.max(now.plus(AGAIN_AFTER));
+                    }
+                    break;
+                }
+                Try::NotNow(why) | Try::Refused(why) => {
+                    self.waiting.remove(at);
+                    let place = (now, Some(node));
+                    stage
+                        .tally
+                        .check(checks::SUBMIT_ACCEPTED, false, place, || why);
+                }
+            }
+        }
+        acted
+    }
+
+    async fn try_to_send<W: World>(&self, stage: &mut Stage<'_, W>, workload: &Workload) -> Try {
+        let domain = stage.world.genesis().domain.clone();
+        let nonce = self.nonces.get(&workload.from).copied().unwrap_or(0);
+        let payment = Payment {
+            to: funded_key(workload.to).address(),
+            amount: workload.amount,
+            fee: workload.fee,
+            nonce: AccountNonce::new(nonce),
+            memo: Memo::new(workload.memo.as_str()).expect("a plan's memos are within the bound"),
+        };
+        let signed = SignedTransfer::sign(&funded_key(workload.from), &domain, payment);
+        let body = WireTransfer::from_signed(&signed, &domain);
+        let request = HttpRequest::post("/submit", body);
+        let answer = match stage.world.http(workload.node, request).await {
+            Ok(answer) => answer,
+            Err(why) => return Try::NotNow(why.to_string()),
+        };
+        let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let accepted = value.get("ok") == Some(&Value::Bool(true));
+        let id = signed.id(&domain);
+        match answer.status {
+            200 if accepted && value["hash"] == id.to_string() => Try::Accepted(id),
+            200 if accepted => Try::Refused(format!("{id} was accepted as {}", value["hash"])),
+            429 | 503 => Try::NotNow(api::error_of(&value)),
+            status => {
+                let why = api::error_of(&value);
+                Try::Refused(format!(
+                    "a valid transfer was answered with {status}: {why}"
+                ))
+            }
+        }
+    }
+
+    fn note_sent(&mut self, id: TxId, key: usize, now: Millis, nodes: usize) {
+        self.sent.push(Sent {
+            id,
+            key,
+            at: now,
+            relayed_to: vec![false; nodes],
+            is_relayed: self.relayed_within.is_none(),
+            confirmed_on: vec![false; nodes],
+            is_confirmed: self.confirmed_within.is_none(),
+        });
+        if self.relayed_within.is_some() {
+            self.next_look = Some(now);
+        }
+    }
+
+    /// Asks every mempool, once a second, until every node knows every transfer.
+    async fn follow_relay<W: World>(&mut self, stage: &mut Stage<'_, W>) {
+        let now = stage.world.now();
+        let Some(within) = self.relayed_within else {
+            return;
+        };
+        if self.next_look.is_none_or(|look| look > now) {
+            return;
+        }
+        let up: Vec<NodeIndex> = stage.up_nodes().collect();
+        for node in &up {
+            let pool = api::get(&mut stage.world, *node, "/mempool")
+                .await
+                .unwrap_or_default();
+            for sent in self.sent.iter_mut().filter(|sent| !sent.is_relayed) {
+                let name = Value::String(sent.id.to_string());
+                let waits = pool.as_array().is_some_and(|hashes| hashes.contains(&name));
+                sent.relayed_to[node.0] |= waits || is_confirmed(stage, *node, &sent.id).await;
+            }
+        }
+        for sent in self.sent.iter_mut().filter(|sent| !sent.is_relayed) {
+            let missing = up.iter().find(|node| !sent.relayed_to[node.0]);
+            if missing.is_some() && now < sent.at.plus(within) {
+                continue;
+            }
+            sent.is_relayed = true;
+            let place = (now, missing.copied());
+            stage
+                .tally
+                .check(checks::TRANSFER_RELAYED, missing.is_none(), place, || {
+                    format!(
+                        "{within} ms after it was accepted, the node knows nothing of {}",
+                        sent.id
+                    )
+                });
+            if missing.is_none() {
+                stage.row(Happening::Relayed(sent.id));
+            }
+        }
+        let pending = self.sent.iter().any(|sent| !sent.is_relayed);
+        self.next_look = pending.then(|| now.plus(AGAIN_AFTER));
+    }
+
+    /// Asks the nodes whose tip has moved about every transfer that they have not confirmed.
+    async fn follow_confirmations<W: World>(&mut self, stage: &mut Stage<'_, W>) {
+        let Some(within) = self.confirmed_within else {
+            return;
+        };
+        let up: Vec<NodeIndex> = stage.up_nodes().collect();
+        for node in &up {
+            let tip = stage.nodes[node.0].tip.map(|tip| tip.id);
+            if self.asked_at[node.0] == tip {
+                continue;
+            }
+            self.asked_at[node.0] = tip;
+            for sent in self.sent.iter_mut().filter(|sent| !sent.is_confirmed) {
+                if !sent.confirmed_on[node.0] {
+                    sent.confirmed_on[node.0] = is_confirmed(stage, *node, &sent.id).await;
+                }
+            }
+        }
+        let now = stage.world.now();
+        for sent in self.sent.iter_mut().filter(|sent| !sent.is_confirmed) {
+            let missing = up.iter().find(|node| !sent.confirmed_on[node.0]);
+            if missing.is_some() && now < sent.at.plus(within) {
+                continue;
+            }
+            sent.is_confirmed = true;
+            let place = (now, missing.copied());
+            stage
+                .tally
+                .check(checks::TRANSFER_CONFIRMED, missing.is_none(), place, || {
+                    format!(
+                        "{within} ms after it was accepted, {} is not confirmed there",
+                        sent.id
+                    )
+                });
+            if missing.is_none() {
+                stage.row(Happening::Confirmed(sent.id));
+            }
+        }
+    }
+
+    /// At the end: every transfer must be confirmed on every node, everywhere in the same block.
+    /// Returns how many of each key's transfers are confirmed on the first node.
+    pub(super) async fn confirmed_everywhere<W: World>(
+        &mut self,
+        stage: &mut Stage<'_, W>,
+    ) -> BTreeMap<usize, u64> {
+        let up: Vec<NodeIndex> = stage.up_nodes().collect();
+        let mut counts = BTreeMap::new();
+        for sent in &self.sent {
+            if self.confirmed_within.is_some() {
+                check_same_block(stage, &up, sent).await;
+            }
+            if let Some(node) = up.first()
+                && is_confirmed(stage, *node, &sent.id).await
+            {
+                *counts.entry(sent.key).or_default() += 1;
+            }
+        }
+        if !self.waiting.is_empty() {
+            stage
+                .vacuous
+                .push(format!("{} transfers never entered", self.waiting.len()));
+        }
+        counts
+    }
+}
+
+async fn check_same_block<W: World>(stage: &mut Stage<'_, W>, up: &[NodeIndex], sent: &Sent) {
+    let mut first: Option<Result<String, String>> = None;
+    for node in up {
+        let block = block_of(stage, *node, &sent.id).await;
+        let first = first.get_or_insert_with(|| block.clone());
+        let holds = block.is_ok() && block == *first;
+        let place = (stage.world.now(), Some(*node));
+        stage
+            .tally
+            .check(checks::TRANSFER_CONFIRMED, holds, place, || {
+                let words =
+                    |block: &Result<String, String>| block.clone().unwrap_or_else(|why| why);
+                let (here, there) = (words(&block), words(first));
+                format!(
+                    "at the end {} is here: {here}; and on the first node: {there}",
+                    sent.id
+                )
+            });
+    }
+}
+
+/// The block that a node says a transfer is in.
+async fn block_of<W: World>(
+    stage: &mut Stage<'_, W>,
+    node: NodeIndex,
+    id: &TxId,
+) -> Result<String, String> {
+    let value = api::get(&mut stage.world, node, &format!("/tx/{id}")).await?;
+    match value.get("block") {
+        Some(block) => Ok(api::text(block, "hash")?.to_owned()),
+        None => Err("not confirmed".to_owned()),
+    }
+}
+
+async fn is_confirmed<W: World>(stage: &mut Stage<'_, W>, node: NodeIndex, id: &TxId) -> bool {
+    let answer = api::ask(&mut stage.world, node, &format!("/tx/{id}")).await;
+    answer.is_ok_and(|(status, value)| status == 200 && value["confirmed"] == true)
+}
