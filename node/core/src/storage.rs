@@ -144,6 +144,9 @@ pub enum Order {
     Desc,
 }
 
+/// The lower and the upper bound of some keys.
+pub type KeyRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// A range of keys to read, at most `limit` rows of it, beginning at the end that `order` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
@@ -209,7 +212,7 @@ impl Scan {
 
     /// The bounds as ordered maps take them; `None` when no key can lie between them.
     #[must_use]
-    pub fn bounds(&self) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+    pub fn bounds(&self) -> Option<KeyRange<'_>> {
         let (from, to) = (slice_bound(&self.from), slice_bound(&self.to));
         let crossed = match (from, to) {
             (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,

@@ -8,3 +8,6 @@ mod undo;
 
 pub use apply::{Fault, apply_block, revert_block, state_root_after};
 pub use undo::Undo;
+
+#[cfg(test)]
+mod tests;

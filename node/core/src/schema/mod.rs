@@ -11,3 +11,6 @@ pub(crate) mod write;
 
 pub use read::*;
 pub use rows::*;
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,13 @@
 //! Tests of the chain, over blocks from a workshop and beside a naive model.
 
 mod blocks;
+mod failing_disk;
 mod lab;
 mod opening;
 mod random_trees;
 mod reorganizing;
 mod serving;
+mod template;
 
 use alloc::collections::BTreeMap;
 
