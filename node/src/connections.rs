@@ -334,3 +334,180 @@ impl Writing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::world::TestHost;
+    use archivas_core::p2p::frame::{frame, kind};
+    use archivas_core::params::peers::RES_PAYLOAD_MAX;
+    use tokio::io::{DuplexStream, duplex};
+
+    const MAGIC: [u8; 4] = [1, 2, 3, 4];
+    const PEER: PeerId = PeerId(7);
+
+    /// One adopted connection, and its far end.
+    struct Rig {
+        host: TestHost,
+        outbox: Outbox,
+        far: DuplexStream,
+        events: mpsc::Receiver<NetEvent<DuplexStream>>,
+    }
+
+    fn rig() -> Rig {
+        let host = TestHost::new();
+        let (near, far) = duplex(4_096);
+        let (sender, events) = mpsc::channel(NET_EVENTS_MAX);
+        let outbox = adopt(&host, PEER, MAGIC, near, &sender);
+        Rig {
+            host,
+            outbox,
+            far,
+            events,
+        }
+    }
+
+    impl Rig {
+        async fn is_closed(&mut self) -> bool {
+            matches!(self.events.recv().await, Some(NetEvent::Closed(PEER)))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_pass_in_both_directions() {
+        let mut rig = rig();
+        let large = vec![5; RES_PAYLOAD_MAX];
+        let sent = frame(MAGIC, kind::RES, &large);
+        tokio::join!(
+            async { rig.far.write_all(&sent).await.expect("open") },
+            async {
+                let event = rig.events.recv().await;
+                let Some(NetEvent::Frame {
+                    peer,
+                    kind: kind::RES,
+                    payload,
+                }) = event
+                else {
+                    panic!("{event:?}")
+                };
+                assert_eq!((peer, payload), (PEER, large.clone()));
+            }
+        );
+        rig.outbox
+            .send(frame(MAGIC, kind::PING, &[9]))
+            .expect("room");
+        let mut back = [0; FRAME_HEADER_BYTES + 1];
+        rig.far.read_exact(&mut back).await.expect("open");
+        assert_eq!(back.as_slice(), frame(MAGIC, kind::PING, &[9]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn garbage_a_foreign_network_and_a_broken_payload_close_the_connection() {
+        let mut broken = frame(MAGIC, kind::PING, &[9]);
+        *broken.last_mut().expect("a payload") ^= 1;
+        let foreign = frame([9; 4], kind::PING, &[9]);
+        for bytes in [vec![0xff; 64], foreign, broken] {
+            let mut rig = rig();
+            rig.far.write_all(&bytes).await.expect("open");
+            assert!(rig.is_closed().await);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_length_above_the_bound_of_its_kind_closes_before_the_payload_comes() {
+        let mut rig = rig();
+        let header = FrameHeader {
+            magic: MAGIC,
+            kind: kind::PING,
+            length: 11,
+            checksum: [0; 4],
+        };
+        rig.far.write_all(&header.encode()).await.expect("open");
+        assert!(rig.is_closed().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_peer_may_stay_but_one_that_stops_in_mid_frame_may_not() {
+        let mut rig = rig();
+        rig.host.clock().sleep(Millis::from_secs(3_600)).await;
+        assert!(rig.events.try_recv().is_err());
+        let begun = rig.host.clock().now().monotonic;
+        rig.far
+            .write_all(&frame(MAGIC, kind::PING, &[9])[..5])
+            .await
+            .expect("open");
+        assert!(rig.is_closed().await);
+        assert_eq!(rig.host.clock().now().monotonic.since(begun), FRAME_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_nothing_overflows_and_then_is_given_up() {
+        let mut rig = rig();
+        let piece = frame(MAGIC, kind::RES, &vec![0; RES_PAYLOAD_MAX]);
+        let mut queued = 0;
+        while rig.outbox.send(piece.clone()).is_ok() {
+            queued += piece.len();
+        }
+        assert!(queued <= OUTBOX_BYTES_MAX && queued + piece.len() > OUTBOX_BYTES_MAX);
+        assert!(rig.outbox.is_congested());
+        let begun = rig.host.clock().now().monotonic;
+        assert!(rig.is_closed().await);
+        assert_eq!(rig.host.clock().now().monotonic.since(begun), WRITE_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outbox_that_drains_says_so() {
+        let mut rig = rig();
+        let piece = frame(MAGIC, kind::RES, &vec![0; RES_PAYLOAD_MAX]);
+        for _ in 0..3 {
+            rig.outbox.send(piece.clone()).expect("three fit");
+        }
+        assert!(rig.outbox.is_congested());
+        let mut read = vec![0; piece.len() * 2];
+        rig.far.read_exact(&mut read).await.expect("open");
+        assert!(matches!(
+            rig.events.recv().await,
+            Some(NetEvent::Drained(PEER))
+        ));
+        assert!(!rig.outbox.is_congested());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_queued_is_written_before_a_connection_closes() {
+        let mut rig = rig();
+        rig.outbox
+            .send(frame(MAGIC, kind::PING, &[9]))
+            .expect("room");
+        drop(rig.outbox);
+        let mut all = Vec::new();
+        rig.far.read_to_end(&mut all).await.expect("open");
+        assert_eq!(all, frame(MAGIC, kind::PING, &[9]));
+        assert!(matches!(
+            rig.events.recv().await,
+            Some(NetEvent::Closed(PEER))
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_aborted_connection_closes_at_once() {
+        let mut rig = rig();
+        rig.outbox
+            .send(frame(MAGIC, kind::RES, &vec![0; RES_PAYLOAD_MAX]))
+            .expect("room");
+        let begun = rig.host.clock().now().monotonic;
+        rig.outbox.abort();
+        assert!(matches!(
+            rig.events.recv().await,
+            Some(NetEvent::Closed(PEER))
+        ));
+        assert_eq!(rig.host.clock().now().monotonic, begun);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dial_that_nobody_answers_fails() {
+        let host = TestHost::new();
+        let (sender, mut events) = mpsc::channel(1);
+        dial(host, ([127, 0, 0, 1], 1).into(), sender).await;
+        assert!(matches!(events.recv().await, Some(NetEvent::DialFailed(_))));
+    }
+}

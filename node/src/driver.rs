@@ -93,6 +93,9 @@ enum Input<S> {
 /// The stream type of a host.
 type StreamOf<H> = <<H as Host>::Network as Network>::Stream;
 
+/// Both ends of a queue into the loop.
+type Channel<T> = (mpsc::Sender<T>, mpsc::Receiver<T>);
+
 /// One connection as the loop holds it.
 struct Link {
     outbox: Outbox,
@@ -111,11 +114,8 @@ pub struct Driver<H: Host, S: Storage> {
     waiting: BTreeMap<Ticket, oneshot::Sender<Answer>>,
     tickets: u64,
     publishing: Publishing,
-    net: (NetSender<H>, mpsc::Receiver<NetEvent<StreamOf<H>>>),
-    findings: (
-        mpsc::Sender<(JobId, Finding)>,
-        mpsc::Receiver<(JobId, Finding)>,
-    ),
+    net: Channel<NetEvent<StreamOf<H>>>,
+    findings: Channel<(JobId, Finding)>,
     feeds: Feeds,
     alarm: Alarm,
     turn: u64,

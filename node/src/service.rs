@@ -229,3 +229,124 @@ async fn listen<H: Host>(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::world::{TestHost, build_info, genesis, rich};
+    use archivas_core::node::Answer;
+    use archivas_core::primitives::{Block, Height, Millis};
+    use redb::backends::InMemoryBackend;
+
+    const P2P: ([u8; 4], u16) = ([127, 0, 0, 1], 9090);
+
+    /// A node in the same world as others, on a store of its own; `number` is its port's offset.
+    async fn node(host: &TestHost, number: u16, connect: Vec<SocketAddr>) -> Running {
+        node_of(host, number, connect, genesis()).await
+    }
+
+    async fn node_of(
+        host: &TestHost,
+        number: u16,
+        connect: Vec<SocketAddr>,
+        genesis: Genesis,
+    ) -> Running {
+        let store = Store::open(InMemoryBackend::new()).expect("memory");
+        let settings = Settings {
+            genesis,
+            p2p: Some((P2P.0, P2P.1 + number).into()),
+            http: None,
+            connect,
+            build: build_info(),
+            seed: [u8::try_from(number).expect("few nodes"); 32],
+        };
+        start(host.clone(), store, settings)
+            .await
+            .expect("nothing is in the way")
+    }
+
+    async fn mine(node: &Running) {
+        let (place, template) = oneshot::channel();
+        let command = Command::Template(rich().address(), place);
+        node.commands.send(command).await.expect("running");
+        let template = template
+            .await
+            .expect("answered")
+            .expect("mining is possible");
+        let target = template.header.bits.expand().expect("valid");
+        let mut header = template.header;
+        while !target.is_met_by(&header.id()) {
+            header.nonce += 1;
+        }
+        let (place, answer) = oneshot::channel();
+        let block = Block {
+            header,
+            transfers: Vec::new(),
+        };
+        node.commands
+            .send(Command::SubmitBlock(block, place))
+            .await
+            .expect("running");
+        let answer = answer.await.expect("answered");
+        assert!(matches!(answer, Answer::BlockAccepted(_)), "{answer:?}");
+    }
+
+    async fn reach(node: &mut Running, height: u64) {
+        let tip = node.tip.wait_for(|tip| tip.height >= Height::new(height));
+        tip.await.expect("running");
+    }
+
+    async fn stop(node: Running) {
+        node.stop.cancel();
+        node.done.await.expect("no panic").expect("no disk failed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_travels_to_a_node_that_dialled_and_to_one_that_comes_later() {
+        let host = TestHost::new();
+        let mut first = node(&host, 0, Vec::new()).await;
+        let mut second = node(&host, 1, vec![P2P.into()]).await;
+        mine(&first).await;
+        reach(&mut second, 1).await;
+        mine(&second).await;
+        reach(&mut first, 2).await;
+        let mut third = node(&host, 2, vec![P2P.into()]).await;
+        reach(&mut third, 2).await;
+        assert_eq!(*third.tip.borrow(), *first.tip.borrow());
+        for node in [first, second, third] {
+            stop(node).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nodes_of_different_networks_never_peer() {
+        let host = TestHost::new();
+        let first = node(&host, 0, Vec::new()).await;
+        let other = Genesis {
+            nonce: 1,
+            ..genesis()
+        };
+        let second = node_of(&host, 1, vec![P2P.into()], other).await;
+        mine(&first).await;
+        host.clock().sleep(Millis::from_secs(600)).await;
+        assert_eq!(second.tip.borrow().height, Height::GENESIS);
+        stop(first).await;
+        stop(second).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stopped_node_leaves_no_task_and_lets_go_of_its_store() {
+        let host = TestHost::new();
+        let first = node(&host, 0, Vec::new()).await;
+        let second = node(&host, 1, vec![P2P.into()]).await;
+        host.clock().sleep(Millis::from_secs(60)).await;
+        let commands = first.commands.clone();
+        stop(first).await;
+        assert!(commands.is_closed());
+        stop(second).await;
+        let alive = tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks();
+        assert_eq!(alive, 0);
+    }
+}
