@@ -155,6 +155,7 @@ impl<S: Storage> Node<S> {
             return self.disconnect(now, peer, Disconnect::Silent);
         }
         state.ping = Some((number, unanswered));
+        state.lacks.clear();
         self.timers
             .set(Timer::Ping(peer), now.monotonic.plus(PING_INTERVAL));
         self.send(peer, &Message::Ping(number));

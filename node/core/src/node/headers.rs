@@ -3,9 +3,10 @@
 use super::{Event, Node, Timer};
 use crate::chain::HeaderStop;
 use crate::p2p::message::{GetHeaders, Item, Message};
-use crate::p2p::peer::{Disconnect, HeadersAsked, Peer, PeerId};
+use crate::p2p::peer::{Disconnect, Peer, PeerId};
 use crate::params::peers::{
-    BLOCK_TIMEOUT, BODY_WINDOW, CHECKS_MAX, HEADERS_MAX, HEADERS_TIMEOUT, REQ_BLOCKS_MAX,
+    BLOCK_TIMEOUT, BLOCKS_OUTSTANDING_MAX, BODY_WINDOW, CHECKS_MAX, HEADERS_MAX, HEADERS_TIMEOUT,
+    REQ_BLOCKS_MAX,
 };
 use crate::primitives::{BlockId, BoundedVec, Header, Now, Work};
 use crate::storage::{Storage, StorageError};
@@ -13,7 +14,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 impl<S: Storage> Node<S> {
-    /// Asks a peer for headers when it is believed to have more work than all headers that we know.
+    /// Asks a peer for headers when it is believed to have more work than all headers that we know,
+    /// or when something is still to be asked.
     pub(super) fn ask_headers_if_ahead(
         &mut self,
         now: Now,
@@ -21,7 +23,7 @@ impl<S: Storage> Node<S> {
     ) -> Result<(), StorageError> {
         let best = self.chain.best_header().chainwork;
         match self.peers.get(&peer) {
-            Some(state) if state.is_ready() && state.work > best => {
+            Some(state) if state.is_ready() && (state.work > best || state.headers_wanted) => {
                 self.ask_headers(now, peer, None)
             }
             _ => Ok(()),
@@ -39,11 +41,10 @@ impl<S: Storage> Node<S> {
         let Some(state) = self.peers.get_mut(&peer) else {
             return Ok(());
         };
-        if state.headers != HeadersAsked::Idle {
-            state.headers = HeadersAsked::AskAgain;
+        state.headers_wanted = state.headers_asked;
+        if core::mem::replace(&mut state.headers_asked, true) {
             return Ok(());
         }
-        state.headers = HeadersAsked::Waiting;
         self.timers
             .set(Timer::Headers(peer), now.monotonic.plus(HEADERS_TIMEOUT));
         let mut locator: Vec<BlockId> = from.into_iter().collect();
@@ -54,10 +55,11 @@ impl<S: Storage> Node<S> {
         Ok(())
     }
 
-    /// A slow answer costs nothing; the next ping asks again if there is still something to ask.
+    /// A slow answer costs nothing; the next ping asks again.
     pub(super) fn headers_late(&mut self, peer: PeerId) {
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.headers = HeadersAsked::Idle;
+            state.headers_asked = false;
+            state.headers_wanted = true;
         }
     }
 
@@ -70,8 +72,8 @@ impl<S: Storage> Node<S> {
         let Some(state) = self.peers.get_mut(&peer) else {
             return Ok(());
         };
-        let again = state.headers == HeadersAsked::AskAgain;
-        state.headers = HeadersAsked::Idle;
+        state.headers_asked = false;
+        let again = core::mem::take(&mut state.headers_wanted);
         self.timers.cancel(&Timer::Headers(peer));
 
         let verdict = self.chain.accept_headers(now.wall, headers)?;
@@ -93,7 +95,11 @@ impl<S: Storage> Node<S> {
             Some((_, HeaderStop::Orphan)) => {
                 return self.disconnect(now, peer, Disconnect::Protocol);
             }
-            Some((_, HeaderStop::NotYet)) => {}
+            Some((_, HeaderStop::NotYet)) => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.headers_wanted = true;
+                }
+            }
             None if headers.len() == HEADERS_MAX => {
                 self.ask_headers(now, peer, verdict.accepted.last().copied())?;
             }
@@ -119,17 +125,23 @@ impl<S: Storage> Node<S> {
     /// Asks peers for missing bodies along the best header chain, lowest first, while the checker
     /// has room.
     pub(super) fn request_bodies(&mut self, now: Now) -> Result<(), StorageError> {
-        if self.chain.best_header().chainwork <= self.chain.tip().chainwork
-            || !self
-                .peers
-                .values()
-                .any(|peer| peer.is_ready() && peer.has_room_for_block())
-        {
+        if self.chain.best_header().chainwork <= self.chain.tip().chainwork {
             return Ok(());
         }
+        let ready = self.peers.values().filter(|peer| peer.is_ready());
+        let free: usize = ready
+            .map(|peer| BLOCKS_OUTSTANDING_MAX - peer.blocks_owed.len())
+            .sum();
+        let under_way = self.downloads.len() + self.checks.len();
+        let mut free = free.min(CHECKS_MAX.saturating_sub(under_way));
+        if free == 0 {
+            return Ok(());
+        }
+        // What is under way is still missing: it stands before what may be asked for now.
+        let window = (under_way + free).min(BODY_WINDOW);
         let mut requests: BTreeMap<PeerId, Vec<Item>> = BTreeMap::new();
-        for id in self.chain.missing_bodies(BODY_WINDOW)? {
-            if self.downloads.len() + self.checks.len() >= CHECKS_MAX {
+        for id in self.chain.missing_bodies(window)? {
+            if free == 0 {
                 break;
             }
             if self.downloads.contains_key(&id) || self.is_checking(&id) {
@@ -147,6 +159,7 @@ impl<S: Storage> Node<S> {
                 .get_mut(&peer)
                 .expect("it was just chosen among the peers");
             state.blocks_owed.insert(id);
+            free -= 1;
             self.downloads.insert(id, peer);
             self.timers
                 .set(Timer::Block(id), now.monotonic.plus(BLOCK_TIMEOUT));

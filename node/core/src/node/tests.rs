@@ -2,6 +2,7 @@
 //! order, time stands still unless a test moves it.
 
 use super::*;
+use crate::p2p::frame::kind;
 use crate::p2p::peer::Direction;
 use crate::params::networks;
 use crate::primitives::SignedTransfer;
@@ -23,6 +24,8 @@ struct Net {
     answers: Vec<(Ticket, Answer)>,
     events: Vec<(usize, Event)>,
     dials: Vec<(usize, SocketAddr)>,
+    /// Messages of this kind get lost.
+    lost_kind: Option<u8>,
 }
 
 fn address_of(node: usize) -> SocketAddr {
@@ -62,6 +65,7 @@ impl Net {
             answers: Vec::new(),
             events: Vec::new(),
             dials: Vec::new(),
+            lost_kind: None,
         }
     }
 
@@ -109,6 +113,7 @@ impl Net {
 
     fn act(&mut self, node: usize, action: Action) {
         match action {
+            Action::Send { kind, .. } if Some(kind) == self.lost_kind => {}
             Action::Send {
                 peer,
                 kind,
@@ -330,6 +335,58 @@ fn the_same_transfer_can_be_submitted_twice_and_a_used_nonce_cannot() {
         ),
         "{refused:?}"
     );
+}
+
+#[test]
+fn what_got_lost_on_the_way_is_asked_again_from_the_only_peer() {
+    for lost in [
+        kind::INV,
+        kind::GET_HEADERS,
+        kind::HEADERS,
+        kind::REQ,
+        kind::RES,
+    ] {
+        let mut net = Net::of(2);
+        net.connect(0, 1);
+        net.lost_kind = Some(lost);
+        net.mine(0, 2);
+        net.wait(20);
+        assert_eq!(net.heights(), [2, 0], "kind {lost}");
+        net.lost_kind = None;
+        net.mine(0, 1);
+        net.wait(35);
+        assert_eq!(net.heights(), [3, 3], "kind {lost}");
+    }
+}
+
+#[test]
+fn a_block_from_the_future_is_fetched_once_its_time_has_come() {
+    let mut net = Net::of(2);
+    net.connect(0, 1);
+    let early = net.now.wall;
+    net.now.wall = early.plus(Millis::from_secs(3_600));
+    let producer = dev_key().address();
+    let template = net.nodes[0]
+        .template(net.now, producer)
+        .expect("memory never fails");
+    net.nodes[0].handle_block(Ticket(0), grind(template.expect("the clock is right")));
+    // Node 0 accepts by its own clock, and its clock alone is an hour ahead.
+    let check = net.nodes[0]
+        .poll_action()
+        .expect("memory never fails")
+        .expect("a check");
+    net.act(0, check);
+    net.now.wall = early;
+    net.pump();
+    assert_eq!(net.heights(), [1, 0]);
+    assert_eq!(
+        net.nodes[1].status().peers_ready,
+        1,
+        "nobody is blamed for a clock"
+    );
+    net.now.wall = early.plus(Millis::from_secs(3_600));
+    net.wait(35);
+    assert_eq!(net.heights(), [1, 1]);
 }
 
 #[test]

@@ -53,6 +53,12 @@ impl<K: Ord + Copy> RecentSet<K> {
         }
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.by_key.clear();
+        self.by_age.clear();
+    }
+
     /// How many keys are remembered.
     pub fn len(&self) -> usize {
         self.by_key.len()

@@ -103,30 +103,22 @@ pub struct Peer {
     pub announce: VecDeque<Item>,
     /// Number of the ping that waits for its answer, and how many went unanswered in a row.
     pub ping: Option<(u64, u8)>,
-    /// Whether a `GetHeaders` waits for its answer, and whether to ask again after it.
-    pub headers: HeadersAsked,
+    /// Whether a `GetHeaders` waits for its answer: there is one at a time.
+    pub headers_asked: bool,
+    /// Whether there is something to ask for that no answer has covered yet: an unknown block was
+    /// announced, an answer did not come, or a header was from the future.
+    pub headers_wanted: bool,
     /// Blocks that it was asked for.
     pub blocks_owed: BTreeSet<BlockId>,
     /// Transfers that it was asked for.
     pub transfers_owed: BTreeSet<TxId>,
-    /// Blocks that it said it does not have, or did not send in time.
+    /// Blocks that it said it does not have, or did not send in time: it is not asked for them
+    /// again until the next ping.
     pub lacks: RecentSet<BlockId>,
     /// Ids that it asked us for and that were not sent yet.
     pub serve: VecDeque<Item>,
     /// Its outgoing queue holds so much that nothing more is read from disk for it.
     pub congested: bool,
-}
-
-/// State of the one header request that a peer can have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HeadersAsked {
-    /// Nothing was asked.
-    #[default]
-    Idle,
-    /// An answer is awaited.
-    Waiting,
-    /// An answer is awaited, and something was announced meanwhile.
-    AskAgain,
 }
 
 impl Peer {
@@ -140,7 +132,8 @@ impl Peer {
             known: RecentSet::new(KNOWN_IDS_MAX),
             announce: VecDeque::new(),
             ping: None,
-            headers: HeadersAsked::Idle,
+            headers_asked: false,
+            headers_wanted: false,
             blocks_owed: BTreeSet::new(),
             transfers_owed: BTreeSet::new(),
             lacks: RecentSet::new(KNOWN_IDS_MAX),
