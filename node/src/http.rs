@@ -202,3 +202,222 @@ fn response(answer: ApiAnswer) -> Response<Full<Bytes>> {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::world::{TestNode, payment};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    /// Writes `request` and reads until the server closes.
+    async fn exchange(stream: &mut DuplexStream, request: &[u8]) -> String {
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    async fn get(node: &TestNode, path: &str) -> String {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        exchange(&mut node.connect().await, request.as_bytes()).await
+    }
+
+    /// Reads one answer whose body has `length` bytes and leaves the connection open.
+    async fn read_answer(stream: &mut DuplexStream) -> String {
+        let mut answer = String::new();
+        while !answer.ends_with("\r\n\r\n") {
+            answer.push(char::from(stream.read_u8().await.unwrap()));
+        }
+        let length = answer.split_once("content-length: ").unwrap().1;
+        let length: usize = length.split_once("\r\n").unwrap().0.parse().unwrap();
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.unwrap();
+        answer + &String::from_utf8(body).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_has_type_length_and_cors_but_no_date() {
+        let node = TestNode::start().await;
+        let answer = get(&node, "/genesisHash").await;
+        let body = format!("{{\"genesisHash\":\"{}\"}}", node.genesis.id());
+        let expected = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+             access-control-allow-origin: *\r\n\
+             access-control-allow-methods: GET, POST, OPTIONS\r\n\
+             access-control-allow-headers: Content-Type\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        assert_eq!(answer, expected);
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_serves_many_requests_and_a_head_without_its_body() {
+        let node = TestNode::start().await;
+        let mut stream = node.connect().await;
+        for _ in 0..3 {
+            stream
+                .write_all(b"GET /chainTip HTTP/1.1\r\nhost: x\r\n\r\n")
+                .await
+                .unwrap();
+            assert!(read_answer(&mut stream).await.contains("\"height\":\"0\""));
+        }
+        let head = b"HEAD /chainTip HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let answer = exchange(&mut stream, head).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n"));
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transfer_posted_in_pieces_is_accepted() {
+        let node = TestNode::start().await;
+        let body = payment(0);
+        let head = format!(
+            "POST /submit HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        let (mut stream, request) = (node.connect().await, head + &body);
+        for piece in request.as_bytes().chunks(7) {
+            stream.write_all(piece).await.unwrap();
+            node.host.clock().sleep(Millis::new(100)).await;
+        }
+        let answer = exchange(&mut stream, b"").await;
+        assert!(answer.contains("{\"ok\":true,\"hash\":"), "{answer}");
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_half_sent_header_is_given_up_in_time() {
+        let node = TestNode::start().await;
+        for half in [&b""[..], b"GE", b"GET /chainTip HTTP/1.1\r\nhost: x\r\n"] {
+            let began = node.host.clock.now().monotonic;
+            let mut stream = node.connect().await;
+            let answer = exchange(&mut stream, half).await;
+            let took = node.host.clock.now().monotonic.since(began);
+            assert_eq!(took, Millis::from_secs(10));
+            assert!(
+                answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+                "{answer}"
+            );
+        }
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_half_sent_body_is_408_in_time() {
+        let node = TestNode::start().await;
+        let began = node.host.clock.now().monotonic;
+        let request = b"POST /submit HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf";
+        let answer = exchange(&mut node.connect().await, request).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
+            "{answer}"
+        );
+        assert!(answer.ends_with("\"code\":\"request_timeout\"}"));
+        let took = node.host.clock.now().monotonic.since(began);
+        assert_eq!(took, REQUEST_TIMEOUT);
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_says_it_is_huge_is_413_unread() {
+        let node = TestNode::start().await;
+        let began = node.host.clock.now().monotonic;
+        for length in ["65537", "1073741824", "18446744073709551613"] {
+            let request = format!(
+                "POST /submit HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                 content-length: {length}\r\n\r\n"
+            );
+            let answer = exchange(&mut node.connect().await, request.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+            assert!(answer.ends_with("\"code\":\"body_too_large\"}"));
+        }
+        assert_eq!(node.host.clock.now().monotonic, began);
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_without_a_length_is_cut_off_at_the_bound() {
+        let node = TestNode::start().await;
+        let mut stream = node.connect().await;
+        let head = b"POST /submit HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        let chunk = format!("1000\r\n{}\r\n", "x".repeat(4096));
+        let (mut reading, mut writing) = tokio::io::split(stream);
+        let write = async {
+            // The server stops reading somewhere behind the bound.
+            for _ in 0..1_000 {
+                if writing.write_all(chunk.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let read = async {
+            let mut answer = vec![0; 16];
+            reading.read_exact(&mut answer).await.unwrap();
+            answer
+        };
+        let ((), answer) = tokio::join!(write, read);
+        assert_eq!(answer, b"HTTP/1.1 413 Pay");
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn garbage_is_400_and_the_server_lives_on() {
+        let node = TestNode::start().await;
+        let long = [b"GET /".as_slice(), &[b'a'; 40_000], b" HTTP/1.1\r\n\r\n"].concat();
+        for garbage in [
+            b"\0\x01\x02\xff\xfe\r\n\r\n".as_slice(),
+            b"nonsense\r\n\r\n",
+            &long,
+        ] {
+            let mut stream = node.connect().await;
+            // The server may close before all of it is written.
+            let _ = stream.write_all(garbage).await;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            assert!(
+                answer.starts_with(b"HTTP/1.1 4"),
+                "{}",
+                String::from_utf8_lossy(&answer)
+            );
+        }
+        assert!(get(&node, "/healthz").await.contains("\"ok\":true"));
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_over_the_cap_are_closed_and_room_comes_back() {
+        let node = TestNode::start().await;
+        let mut held = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            held.push(node.connect().await);
+        }
+        let began = node.host.clock.now().monotonic;
+        let mut refused = node.connect().await;
+        assert_eq!(refused.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(node.host.clock.now().monotonic, began);
+        held.clear();
+        node.settle().await;
+        assert!(get(&node, "/healthz").await.contains("\"ok\":true"));
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_closes_idle_connections() {
+        let node = TestNode::start().await;
+        let mut stream = node.connect().await;
+        stream
+            .write_all(b"GET /chainTip HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        read_answer(&mut stream).await;
+        let began = node.host.clock.now().monotonic;
+        let clock = node.host.clock;
+        node.stop().await;
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        assert!(clock.now().monotonic.since(began) < Millis::from_secs(1));
+    }
+}

@@ -249,3 +249,121 @@ fn work_as_float(work: Work) -> f64 {
     let digits = |sum: f64, byte: &u8| sum * 256.0 + f64::from(*byte);
     work.to_be_bytes().iter().fold(0.0, digits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::world::{build_info, genesis};
+    use archivas_core::node::TipInfo;
+    use archivas_core::primitives::{BlockId, CompactTarget, Height};
+
+    fn tip(height: u64, timestamp: u64) -> TipInfo {
+        TipInfo {
+            id: BlockId::ZERO,
+            height: Height::new(height),
+            chainwork: Work::ZERO,
+            bits: CompactTarget::new(0x207f_ffff),
+            timestamp: Timestamp::new(timestamp),
+        }
+    }
+
+    fn tip_changed(from: TipInfo, to: TipInfo, left_blocks: u64, joined_blocks: u64) -> Event {
+        let fork_height = from.height.saturating_sub(left_blocks);
+        Event::TipChanged {
+            from,
+            to,
+            fork_height,
+            left_blocks,
+            joined_blocks,
+        }
+    }
+
+    fn assert_lines(metrics: &Metrics, lines: &[&str]) {
+        let text = metrics.render();
+        for line in lines {
+            let found = text.lines().any(|found| found == *line);
+            assert!(found, "{line} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_new_block_counts_and_its_time_since_the_parent_is_observed() {
+        let metrics = Metrics::new(&build_info());
+        metrics.observe_event(&tip_changed(tip(1, 0), tip(2, 15_000), 0, 1));
+        metrics.observe_event(&tip_changed(tip(2, 15_000), tip(5, 60_000), 0, 3));
+        assert_lines(
+            &metrics,
+            &[
+                "archivas_blocks_total 4",
+                "archivas_block_duration_seconds_sum 15.0",
+                "archivas_block_duration_seconds_bucket{le=\"10.0\"} 0",
+                "archivas_block_duration_seconds_bucket{le=\"20.0\"} 1",
+                "archivas_reorgs_total 0",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_reorganization_counts_with_its_depth() {
+        let metrics = Metrics::new(&build_info());
+        metrics.observe_event(&tip_changed(tip(4, 0), tip(5, 0), 3, 4));
+        assert_lines(
+            &metrics,
+            &[
+                "archivas_reorgs_total 1",
+                "archivas_reorg_depth_blocks_sum 3.0",
+                "archivas_reorg_depth_blocks_bucket{le=\"2.0\"} 0",
+                "archivas_reorg_depth_blocks_bucket{le=\"3.0\"} 1",
+                "archivas_blocks_total 4",
+            ],
+        );
+    }
+
+    #[test]
+    fn refused_blocks_count_by_the_rule_that_they_broke() {
+        let metrics = Metrics::new(&build_info());
+        for code in ["bad_seal", "bad_bits", "bad_seal"] {
+            let id = BlockId::ZERO;
+            metrics.observe_event(&Event::BlockRefused { id, code });
+        }
+        assert_lines(
+            &metrics,
+            &[
+                "archivas_blocks_rejected_total{reason=\"bad_bits\"} 1",
+                "archivas_blocks_rejected_total{reason=\"bad_seal\"} 2",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_tips_age_is_by_the_nodes_calendar() {
+        let metrics = Metrics::new(&build_info());
+        let header = genesis().header();
+        let (id, height, chainwork) = (header.id(), header.height, Work::from_be_bytes([1; 32]));
+        let tip = Tip {
+            id,
+            height,
+            chainwork,
+            header,
+        };
+        metrics.observe_tip(&tip, header.timestamp.plus(Millis::new(61_999)));
+        assert_lines(
+            &metrics,
+            &["archivas_tip_age_seconds 61", "archivas_difficulty 2"],
+        );
+        metrics.observe_tip(&tip, Timestamp::new(0));
+        assert_lines(&metrics, &["archivas_tip_age_seconds 0"]);
+    }
+
+    #[test]
+    fn every_metric_is_ours_by_name() {
+        let metrics = Metrics::new(&build_info());
+        metrics.observe_request("/", 500, Millis::new(3));
+        metrics.observe_submit_ignored("other");
+        let text = metrics.render();
+        let ours = |line: &str| line.starts_with("archivas_") || line.starts_with('#');
+        assert!(text.lines().all(ours), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+        assert_eq!(text, metrics.render());
+    }
+}

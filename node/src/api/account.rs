@@ -58,3 +58,88 @@ pub fn parse(text: &str) -> Result<Address, ApiError> {
     text.parse()
         .map_err(|error: BadAddress| ApiError::malformed("malformed_address", error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::world::{TestNode, rich};
+    use serde_json::json;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_has_its_balance_and_the_nonce_after_what_waits() {
+        let node = TestNode::start().await;
+        let address = rich().address().to_string();
+        let expected = json!({
+            "address": address, "balance": "1000000", "nonce": "0", "pendingNonce": "0",
+        });
+        let account = format!("/account/{address}");
+        assert_eq!(node.get(&account).await, (200, expected));
+        node.pay(0).await;
+        node.pay(1).await;
+        let expected = json!({
+            "address": address, "balance": "1000000", "nonce": "0", "pendingNonce": "2",
+        });
+        assert_eq!(node.get(&account).await, (200, expected));
+        node.mine().await;
+        let expected = json!({
+            "address": address, "balance": "2000999980", "nonce": "2", "pendingNonce": "2",
+        });
+        assert_eq!(node.get(&account).await, (200, expected));
+        let expected = json!({ "address": address, "balance": 2_000_999_980_u64, "nonce": 2 });
+        assert_eq!(
+            node.get(&format!("/balance/{address}")).await,
+            (200, expected)
+        );
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unknown_address_is_an_empty_account() {
+        let node = TestNode::start().await;
+        let address = "arcv1tl629vpnnlx64lmwjjm2256g4g8r46plfgym0p";
+        let expected = json!({
+            "address": address, "balance": "0", "nonce": "0", "pendingNonce": "0",
+        });
+        assert_eq!(
+            node.get(&format!("/account/{address}")).await,
+            (200, expected)
+        );
+        let expected = json!({ "address": address, "balance": 0, "nonce": 0 });
+        assert_eq!(
+            node.get(&format!("/balance/{address}")).await,
+            (200, expected)
+        );
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_malformed_address_is_400() {
+        let node = TestNode::start().await;
+        let upper = rich().address().to_string().to_uppercase();
+        for text in [
+            "",
+            "x",
+            "0x5ff4a2b0339fcdaaff6e94b6a55348aa0e3ae83f",
+            &upper,
+        ] {
+            for route in ["account", "balance"] {
+                let (status, answer) = node.get(&format!("/{route}/{text}")).await;
+                assert_eq!(
+                    (status, &answer["code"]),
+                    (400, &json!("malformed_address"))
+                );
+                assert_eq!(answer["ok"], false);
+            }
+        }
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_does_not_answer_leaves_the_balance_standing() {
+        let node = TestNode::start().await;
+        let stalled = node.with_stalled_loop();
+        let address = rich().address().to_string();
+        let (status, answer) = stalled.get(&format!("/account/{address}")).await;
+        assert_eq!((status, &answer["balance"]), (200, &json!("1000000")));
+        assert_eq!(answer["pendingNonce"], "0");
+    }
+}

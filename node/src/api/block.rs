@@ -122,3 +122,97 @@ fn recent_body(rows: &impl Reader, height: Height) -> Result<RecentBody, ApiErro
         difficulty: block_work(header.bits).to_decimal(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::world::{TestNode, rich};
+    use serde_json::json;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_is_the_same_by_height_and_by_hash() {
+        let node = TestNode::start().await;
+        let tx = node.pay(0).await;
+        let hash = node.mine().await;
+        let (status, block) = node.get("/block/1").await;
+        let producer = rich().address().to_string();
+        let expected = json!({
+            "height": "1",
+            "hash": hash,
+            "prevHash": node.genesis.id().to_string(),
+            "timestamp": (node.genesis.time.get() / 1_000 + 1).to_string(),
+            "difficulty": "2",
+            "bits": "0x207fffff",
+            "work": format!("{:064x}", 4),
+            "farmer": producer,
+            "miner": producer,
+            "stateRoot": block["stateRoot"],
+            "txCount": 1,
+            "txs": [{
+                "hash": tx, "type": "transfer", "from": producer,
+                "to": "arcv1tl629vpnnlx64lmwjjm2256g4g8r46plfgym0p",
+                "amount": "10", "fee": "1000", "nonce": "0", "memo": "for \"tea\"",
+            }],
+        });
+        assert_eq!((status, &block), (200, &expected));
+        assert_eq!(block["stateRoot"].as_str().unwrap().len(), 64);
+        for name in [hash.clone(), format!("0x{}", hash.to_uppercase())] {
+            assert_eq!(
+                node.get(&format!("/block/{name}")).await,
+                (200, expected.clone())
+            );
+        }
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_that_is_not_there_is_404_and_a_name_that_is_none_400() {
+        let node = TestNode::start().await;
+        let zeros = "0".repeat(64);
+        for name in ["1", "18446744073709551615", &zeros] {
+            let (status, answer) = node.get(&format!("/block/{name}")).await;
+            assert_eq!(
+                (status, &answer["code"]),
+                (404, &json!("not_found")),
+                "{name}"
+            );
+        }
+        for name in ["", "-1", "+1", "1.0", "18446744073709551616", "abc", "0x1"] {
+            let (status, answer) = node.get(&format!("/block/{name}")).await;
+            assert_eq!(
+                (status, &answer["code"]),
+                (400, &json!("malformed_block")),
+                "{name}"
+            );
+        }
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn recent_blocks_come_newest_first_down_to_genesis() {
+        let node = TestNode::start().await;
+        let hashes = [node.mine().await, node.mine().await];
+        let (status, all) = node.get("/blocks/recent").await;
+        let heights: Vec<_> = all["blocks"].as_array().unwrap().iter().collect();
+        let heights: Vec<_> = heights
+            .iter()
+            .map(|block| block["height"].clone())
+            .collect();
+        assert_eq!(
+            (status, heights),
+            (200, vec![json!("2"), json!("1"), json!("0")])
+        );
+        let producer = rich().address().to_string();
+        let (_, last) = node.get("/blocks/recent?limit=1").await;
+        let timestamp = &last["blocks"][0]["timestamp"];
+        let expected = json!({ "blocks": [{
+            "height": "2", "hash": hashes[1], "timestamp": timestamp, "farmer": producer,
+            "miner": producer, "txCount": 0, "difficulty": "2",
+        }]});
+        assert_eq!(last, expected);
+        for limit in ["0", "101", "x"] {
+            let (status, _) = node.get(&format!("/blocks/recent?limit={limit}")).await;
+            assert_eq!(status, 400);
+        }
+        node.stop().await;
+    }
+}

@@ -89,3 +89,56 @@ pub fn genesis_hash<C: Clock>(context: &ApiContext<C>) -> ApiAnswer {
         genesis_hash: context.genesis_id,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::world::TestNode;
+    use serde_json::json;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_root_says_which_network_this_is() {
+        let node = TestNode::start().await;
+        let genesis = node.genesis.id().to_string();
+        let expected = json!({
+            "status": "ok",
+            "message": "Archivas node",
+            "network": "dev",
+            "chainId": u32::from_be_bytes(node.genesis.network_magic()),
+            "txDomain": "Archivas-TxV1",
+            "genesisHash": genesis,
+        });
+        assert_eq!(node.get("/").await, (200, expected));
+        let expected = json!({ "genesisHash": genesis });
+        assert_eq!(node.get("/genesisHash").await, (200, expected));
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_version_is_what_the_node_was_told_of_its_build() {
+        let node = TestNode::start().await;
+        let expected = json!({
+            "version": "1.2.3",
+            "commit": "abc",
+            "builtAt": "2026-01-02T03:04:05Z",
+            "buildTime": "2026-01-02T03:04:05Z",
+            "network": "dev",
+            "consensus": "sha3-pow-asert",
+            "txDomain": "Archivas-TxV1",
+            "txIndex": true,
+        });
+        assert_eq!(node.get("/version").await, (200, expected));
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_tip_is_genesis_and_then_the_last_block() {
+        let node = TestNode::start().await;
+        let genesis = node.genesis.id().to_string();
+        let expected = json!({ "height": "0", "hash": genesis, "difficulty": "2" });
+        assert_eq!(node.get("/chainTip").await, (200, expected));
+        let hash = node.mine().await;
+        let expected = json!({ "height": "1", "hash": hash, "difficulty": "2" });
+        assert_eq!(node.get("/chainTip").await, (200, expected));
+        node.stop().await;
+    }
+}

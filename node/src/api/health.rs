@@ -32,3 +32,43 @@ pub async fn healthz<C: Clock>(context: &ApiContext<C>) -> ApiAnswer {
     };
     ApiAnswer::json(if ok { 200 } else { 503 }, &body)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ports::Clock;
+    use crate::tests::world::TestNode;
+    use archivas_core::primitives::Millis;
+    use serde_json::json;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_answers_is_well() {
+        let node = TestNode::start().await;
+        node.mine().await;
+        let expected = json!({ "ok": true, "height": 1, "difficulty": 2, "peers": 0 });
+        assert_eq!(node.get("/healthz").await, (200, expected));
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_stands_still_is_unwell_after_two_seconds() {
+        let node = TestNode::start().await;
+        let stalled = node.with_stalled_loop();
+        let began = node.host.clock.now().monotonic;
+        let expected = json!({ "ok": false, "height": 0, "difficulty": 2, "peers": 0 });
+        assert_eq!(stalled.get("/healthz").await, (503, expected));
+        assert_eq!(
+            node.host.clock.now().monotonic.since(began),
+            Millis::from_secs(2)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stopped_node_is_unwell_at_once() {
+        let node = TestNode::start().await;
+        let api = node.api.clone();
+        node.stop().await;
+        assert_eq!(api.get("/healthz").await.0, 503);
+        let (status, answer) = api.get("/mempool").await;
+        assert_eq!((status, &answer["code"]), (503, &json!("node_stopping")));
+    }
+}

@@ -36,3 +36,30 @@ pub async fn mempool<C: Clock>(
     let bodies: Vec<EntryBody> = entries.iter().map(body).collect();
     Ok(ApiAnswer::ok(&bodies))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::world::{TestNode, rich};
+    use serde_json::json;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_mempool_lists_hashes_or_whole_entries() {
+        let node = TestNode::start().await;
+        assert_eq!(node.get("/mempool").await, (200, json!([])));
+        let first = node.pay(0).await;
+        let gap = node.pay(2).await;
+        assert_eq!(node.get("/mempool").await, (200, json!([first, gap])));
+        let (_, verbose) = node.get("/mempool?verbose=1").await;
+        let expected = json!({
+            "hash": first, "type": "transfer", "from": rich().address().to_string(),
+            "to": "arcv1tl629vpnnlx64lmwjjm2256g4g8r46plfgym0p",
+            "amount": "10", "fee": "1000", "nonce": "0", "memo": "for \"tea\"",
+            "size": verbose[0]["size"], "pending": true,
+        });
+        assert_eq!(verbose[0], expected);
+        assert_eq!(verbose[1]["pending"], false);
+        node.mine().await;
+        assert_eq!(node.get("/mempool").await, (200, json!([gap])));
+        node.stop().await;
+    }
+}

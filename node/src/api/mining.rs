@@ -158,3 +158,132 @@ fn read_seal(body: &[u8]) -> Result<Seal, ApiError> {
 fn malformed(sentence: &str) -> ApiError {
     ApiError::malformed("malformed", sentence)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ports::Clock;
+    use crate::tests::world::{TestNode, rich};
+    use archivas_core::primitives::{BlockId, Header, Millis};
+    use serde_json::{Value, json};
+
+    fn challenge() -> String {
+        format!("/challenge?producer={}", rich().address())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_challenge_is_the_header_of_the_next_block() {
+        let node = TestNode::start().await;
+        node.pay(0).await;
+        let (status, challenge) = node.get(&challenge()).await;
+        let bytes = const_hex::decode_to_array(challenge["header"].as_str().unwrap()).unwrap();
+        let header = Header::decode(&bytes);
+        let expected = json!({
+            "template_id": header.id().to_string(),
+            "header": challenge["header"],
+            "nonce_offset": 24,
+            "bits": "0x207fffff",
+            "target": format!("7fffff{}", "0".repeat(58)),
+            "height": "1",
+            "txs": 1,
+            "expires_ms": 5_000,
+        });
+        assert_eq!((status, challenge), (200, expected));
+        assert_eq!((header.height.get(), header.nonce), (1, 0));
+        assert_eq!(header.parent, node.genesis.id());
+        let mut sealed = header;
+        sealed.nonce = u64::from_le_bytes(*b"8 bytes!");
+        assert_eq!(&sealed.encode()[24..32], b"8 bytes!");
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_challenge_is_the_same_for_a_while_and_then_has_newer_transfers() {
+        let node = TestNode::start().await;
+        let (_, first) = node.get(&challenge()).await;
+        node.pay(0).await;
+        node.host.clock.sleep(Millis::new(4_000)).await;
+        let (_, second) = node.get(&challenge()).await;
+        assert_eq!(second["template_id"], first["template_id"]);
+        assert_eq!(second["expires_ms"], 1_000);
+        node.host.clock.sleep(Millis::new(1_000)).await;
+        let (_, third) = node.get(&challenge()).await;
+        assert_eq!((&first["txs"], &third["txs"]), (&json!(0), &json!(1)));
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_seal_for_an_older_tip_is_stale() {
+        let node = TestNode::start().await;
+        let (_, old) = node.get(&challenge()).await;
+        node.mine().await;
+        for id in [old["template_id"].clone(), json!(BlockId::ZERO.to_string())] {
+            let body = json!({ "template_id": id, "nonce": 0 }).to_string();
+            let (status, answer) = node.post("/submitBlock", &body).await;
+            assert_eq!((status, &answer["code"]), (200, &json!("stale_template")));
+            assert_eq!(answer["ok"], false);
+        }
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_seal_is_refused_and_a_nonce_may_be_text() {
+        let node = TestNode::start().await;
+        let (_, challenge) = node.get(&challenge()).await;
+        let mut answers = Vec::new();
+        for nonce in 0..40 {
+            let nonce = nonce.to_string();
+            let body = json!({ "template_id": challenge["template_id"], "nonce": nonce });
+            let (status, answer) = node.post("/submitBlock", &body.to_string()).await;
+            assert_eq!(status, 200);
+            answers.push(answer);
+        }
+        let refused: Vec<&Value> = answers
+            .iter()
+            .take_while(|answer| answer["ok"] == false)
+            .collect();
+        let accepted = &answers[refused.len()];
+        assert_eq!(accepted["hash"].as_str().unwrap().len(), 64);
+        assert!(
+            answers[refused.len() + 1..]
+                .iter()
+                .all(|answer| answer["code"] == "stale_template")
+        );
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_make_no_sense_are_400() {
+        let node = TestNode::start().await;
+        let (status, answer) = node.get("/challenge").await;
+        assert_eq!((status, &answer["code"]), (400, &json!("producer_missing")));
+        let (status, answer) = node.get("/challenge?producer=me").await;
+        assert_eq!(
+            (status, &answer["code"]),
+            (400, &json!("malformed_address"))
+        );
+        let id = BlockId::ZERO.to_string();
+        for body in [
+            String::new(),
+            "{}".into(),
+            format!("{{\"template_id\":\"{id}\",\"nonce\":-1}}"),
+            format!("{{\"template_id\":\"{id}\",\"nonce\":1.5}}"),
+            format!("{{\"template_id\":\"{id}\",\"nonce\":\"+1\"}}"),
+            format!("{{\"template_id\":\"{id}\",\"nonce\":1,\"other\":1}}"),
+            "{\"template_id\":\"x\",\"nonce\":1}".into(),
+        ] {
+            let (status, answer) = node.post("/submitBlock", &body).await;
+            assert_eq!(
+                (status, &answer["code"]),
+                (400, &json!("malformed")),
+                "{body}"
+            );
+        }
+        let farmer = json!({ "proof": { "PlotID": "x" }, "farmerAddr": "arcv1" }).to_string();
+        let (status, answer) = node.post("/submitBlock", &farmer).await;
+        assert_eq!(
+            (status, &answer["code"]),
+            (400, &json!("proof_of_space_not_supported"))
+        );
+        node.stop().await;
+    }
+}

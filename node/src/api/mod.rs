@@ -123,3 +123,108 @@ fn require_json(request: &ApiRequest) -> Result<(), ApiError> {
     let sentence = "the content type must be application/json";
     Err(ApiError::new(415, "unsupported_media_type", sentence))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::world::TestNode;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unknown_route_is_404_as_json() {
+        let node = TestNode::start().await;
+        for path in ["/nothing", "/accounts", "/eth", "/validators", "/tx/recent"] {
+            let (status, answer) = node.get(path).await;
+            assert_eq!(
+                (status, answer["code"].as_str()),
+                (404, Some("not_found")),
+                "{path}"
+            );
+        }
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_method_is_405_with_what_is_allowed() {
+        let node = TestNode::start().await;
+        let cases = [
+            (Method::Post, "/chainTip", "GET, HEAD, OPTIONS"),
+            (Method::Get, "/submit", "POST, OPTIONS"),
+            (Method::Other, "/submit", "POST, OPTIONS"),
+        ];
+        for (method, path, allow) in cases {
+            let answer = node.answer(method, path, "").await;
+            assert_eq!(answer.status, 405);
+            assert!(answer.headers.contains(&("allow", allow)), "{path}");
+        }
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_preflight_is_204_everywhere() {
+        let node = TestNode::start().await;
+        for path in ["/submit", "/chainTip", "/nothing", "*"] {
+            let answer = node.answer(Method::Options, path, "").await;
+            assert_eq!((answer.status, answer.body.len()), (204, 0));
+            assert!(
+                answer
+                    .headers
+                    .contains(&("access-control-max-age", "86400"))
+            );
+        }
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn submissions_must_be_json_and_reads_need_not_say_what_they_are() {
+        let node = TestNode::start().await;
+        let request = |path: &str, method, content_type: Option<&str>| ApiRequest {
+            method,
+            path: path.into(),
+            query: String::new(),
+            content_type: content_type.map(str::to_owned),
+            body: Bytes::from_static(b"{}"),
+        };
+        for wrong in [
+            None,
+            Some("text/plain"),
+            Some("application/json5"),
+            Some(""),
+        ] {
+            let answer = handle(request("/submit", Method::Post, wrong), &node.api.context).await;
+            assert_eq!(answer.status, 415, "{wrong:?}");
+        }
+        for right in [
+            "application/json",
+            "Application/JSON;charset=utf-8",
+            "application/json ; x",
+        ] {
+            let request = request("/submit", Method::Post, Some(right));
+            assert_eq!(
+                handle(request, &node.api.context).await.status,
+                400,
+                "{right}"
+            );
+        }
+        let read = request("/chainTip", Method::Get, Some("application/json"));
+        assert_eq!(handle(read, &node.api.context).await.status, 200);
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_request_is_counted_under_its_endpoint() {
+        let node = TestNode::start().await;
+        node.get("/block/0").await;
+        node.get("/block/x").await;
+        node.get("/nothing").await;
+        let text = node.metrics().await;
+        for line in [
+            "archivas_rpc_requests_total{endpoint=\"/block\"} 2",
+            "archivas_rpc_errors_total{endpoint=\"/block\"} 1",
+            "archivas_rpc_requests_total{endpoint=\"other\"} 1",
+            "archivas_rpc_duration_seconds_count{endpoint=\"/block\"} 2",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        node.stop().await;
+    }
+}

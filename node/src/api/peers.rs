@@ -54,3 +54,35 @@ pub async fn peers<C: Clock>(
     let connected: Vec<String> = peers.iter().map(|peer| peer.addr.to_string()).collect();
     Ok(ApiAnswer::ok(&Peers { connected, known }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::world::TestNode;
+    use serde_json::json;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lonely_node_knows_nobody() {
+        let node = TestNode::start().await;
+        let expected = json!({ "connected": [], "known": [] });
+        assert_eq!(node.get("/peers").await, (200, expected.clone()));
+        assert_eq!(node.get("/peers?verbose=1").await, (200, expected));
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connected_peers_are_named_with_what_they_said_of_themselves() {
+        let (node, _other) = TestNode::start_two().await;
+        let (status, answer) = node.get("/peers?verbose=1").await;
+        let peer = json!({
+            "address": "10.0.0.1:9090",
+            "direction": "outbound",
+            "agent": "archivas/1.2.3",
+            "height": 0,
+        });
+        let expected = json!({ "connected": [peer], "known": ["10.0.0.1:9090"] });
+        assert_eq!((status, answer), (200, expected));
+        let expected = json!({ "connected": ["10.0.0.1:9090"], "known": ["10.0.0.1:9090"] });
+        assert_eq!(node.get("/peers").await, (200, expected));
+        node.stop().await;
+    }
+}

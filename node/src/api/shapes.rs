@@ -41,3 +41,22 @@ impl TransferBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn difficulty_is_the_blocks_work_in_decimal() {
+        assert_eq!(
+            block_work(CompactTarget::new(0x207f_ffff)).to_decimal(),
+            "2"
+        );
+        let bitcoin = block_work(CompactTarget::new(0x1d00_ffff));
+        assert_eq!(bitcoin.to_decimal(), "4295032833");
+        let most = Work::from_be_bytes([0xff; 32]).to_decimal();
+        let decimal =
+            "115792089237316195423570985008687907853269984665640564039457584007913129639935";
+        assert_eq!(most, decimal);
+    }
+}

@@ -115,3 +115,48 @@ fn stored(snapshot: &Snapshot, location: &TxLocation) -> Result<SignedTransfer, 
             ApiError::not_ready("storage_failed", "the node's transfer index points nowhere")
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::world::{TestNode, payment, rich};
+    use serde_json::{Value, json};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transfer_is_unconfirmed_until_a_block_holds_it() {
+        let node = TestNode::start().await;
+        let hash = node.pay(0).await;
+        let wire: Value = serde_json::from_str(&payment(0)).unwrap();
+        let tx = json!({
+            "type": "transfer", "from": rich().address().to_string(),
+            "to": "arcv1tl629vpnnlx64lmwjjm2256g4g8r46plfgym0p",
+            "amount": 10, "fee": 1_000, "nonce": 0, "memo": "for \"tea\"",
+            "tx": wire["tx"], "pubkey": wire["pubkey"], "sig": wire["sig"], "hash": hash,
+        });
+        let expected = json!({ "confirmed": false, "height": null, "hash": hash, "tx": tx });
+        assert_eq!(node.get(&format!("/tx/{hash}")).await, (200, expected));
+        let block = node.mine().await;
+        let timestamp = node.genesis.time.get() / 1_000 + 1;
+        let block = json!({ "height": 1, "hash": block, "timestamp": timestamp });
+        let expected =
+            json!({ "confirmed": true, "height": 1, "hash": hash, "tx": tx, "block": block });
+        let shouted = hash.to_uppercase();
+        assert_eq!(node.get(&format!("/tx/0x{shouted}")).await, (200, expected));
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unknown_transfer_is_404_and_a_hash_that_is_none_400() {
+        let node = TestNode::start().await;
+        let (status, answer) = node.get(&format!("/tx/{}", "ab".repeat(32))).await;
+        assert_eq!((status, &answer["code"]), (404, &json!("not_found")));
+        for text in ["", "ab", &"ab".repeat(33), &"zz".repeat(32)] {
+            let (status, answer) = node.get(&format!("/tx/{text}")).await;
+            assert_eq!(
+                (status, &answer["code"]),
+                (400, &json!("malformed_hash")),
+                "{text}"
+            );
+        }
+        node.stop().await;
+    }
+}

@@ -116,7 +116,7 @@ mod tests {
     async fn a_write_that_nobody_reads_fails_in_time() {
         let clock = TestClock::start();
         let (ours, _theirs) = tokio::io::duplex(4);
-        let mut stream = Patience::new(ours, clock.clone(), Millis::from_secs(3));
+        let mut stream = Patience::new(ours, clock, Millis::from_secs(3));
         let error = stream.write_all(b"longer than the pipe").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(clock.now().monotonic.get(), 3_000);
@@ -126,7 +126,7 @@ mod tests {
     async fn a_slow_reader_that_makes_progress_is_waited_for() {
         let clock = TestClock::start();
         let (ours, mut theirs) = tokio::io::duplex(1);
-        let mut stream = Patience::new(ours, clock.clone(), Millis::from_secs(3));
+        let mut stream = Patience::new(ours, clock, Millis::from_secs(3));
         let write = async { stream.write_all(b"slowly").await };
         let read = async {
             let mut got = [0; 6];

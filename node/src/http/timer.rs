@@ -83,7 +83,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_timer_runs_on_the_nodes_clock() {
         let clock = TestClock::start();
-        let timer = PortTimer::new(clock.clone());
+        let timer = PortTimer::new(clock);
         let (began, deadline) = (clock.now().monotonic, timer.now() + Duration::from_secs(10));
         timer.sleep_until(deadline).await;
         assert_eq!(clock.now().monotonic.since(began), Millis::from_secs(10));

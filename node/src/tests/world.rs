@@ -5,20 +5,24 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use archivas_core::node::{Finding, Job, JobId, check};
 use archivas_core::params::{Allocation, Genesis, networks};
-use archivas_core::primitives::{Amount, Instant, Millis, Now, SecretKey, Timestamp};
+use archivas_core::primitives::wire::WireTransfer;
+use archivas_core::primitives::{
+    AccountNonce, Amount, Instant, Memo, Millis, Now, Payment, SecretKey, SignedTransfer,
+};
 use archivas_core::rules::Law;
 use redb::backends::InMemoryBackend;
 use serde_json::Value;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 
 use crate::api::{ApiAnswer, ApiContext, ApiParts, ApiRequest, Method, handle};
 use crate::metrics::Metrics;
-use crate::ports::{BuildInfo, Checker, Clock, Host, Listener, Network, Spawner};
+use crate::ports::{BuildInfo, Checker, Clock, Command, Host, Listener, Network, Spawner};
 use crate::service::{Running, Settings, start};
 use crate::store::Store;
 
@@ -99,7 +103,8 @@ impl Listener for TestListener {
 
     async fn accept(&mut self) -> io::Result<(DuplexStream, SocketAddr)> {
         match self.arriving.recv().await {
-            Some(stream) => Ok((stream, self.address)),
+            // Where the other side dials from; nobody listens there.
+            Some(stream) => Ok((stream, ([10, 0, 0, 99], 50_000).into())),
             None => pending().await,
         }
     }
@@ -160,16 +165,22 @@ impl Host for TestHost {
     }
 }
 
-/// Where the test node's HTTP server listens.
-pub(crate) const HTTP: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
-
-/// A running node with its API.
+/// A running node with an API of its own beside the one that it serves.
 #[derive(Debug)]
 pub(crate) struct TestNode {
     pub(crate) host: TestHost,
     pub(crate) running: Running,
-    pub(crate) context: ApiContext<TestClock>,
+    pub(crate) api: TestApi,
     pub(crate) genesis: Genesis,
+    store: Store,
+}
+
+/// An API without a socket.
+#[derive(Clone, Debug)]
+pub(crate) struct TestApi {
+    pub(crate) context: Arc<ApiContext<TestClock>>,
+    /// Holds the other end of a loop that never answers.
+    _stalled: Option<Arc<mpsc::Receiver<Command>>>,
 }
 
 /// A funded account of the test network.
@@ -188,7 +199,7 @@ pub(crate) fn build_info() -> BuildInfo {
     }
 }
 
-/// The network `dev`, with money for `rich`.
+/// The network `dev`, with money for `rich` only.
 pub(crate) fn genesis() -> Genesis {
     let address = rich().address();
     let amount = Amount::new(1_000_000);
@@ -198,36 +209,138 @@ pub(crate) fn genesis() -> Genesis {
     }
 }
 
+/// A transfer of `rich` as wallets hand it in: 10 to somebody, for a fee of 1,000.
+pub(crate) fn payment(nonce: u64) -> String {
+    let domain = genesis().domain;
+    let payment = Payment {
+        to: "arcv1tl629vpnnlx64lmwjjm2256g4g8r46plfgym0p"
+            .parse()
+            .unwrap(),
+        amount: Amount::new(10),
+        fee: Amount::new(1_000),
+        nonce: AccountNonce::new(nonce),
+        memo: Memo::new("for \"tea\"").unwrap(),
+    };
+    WireTransfer::from_signed(&SignedTransfer::sign(&rich(), &domain, payment), &domain)
+}
+
 impl TestNode {
-    /// A node on an empty store.
+    /// A node alone, on an empty store.
     pub(crate) async fn start() -> Self {
-        let (host, store) = (
-            TestHost::new(),
-            Store::open(InMemoryBackend::new()).unwrap(),
-        );
-        let genesis = genesis();
+        Self::start_with(TestHost::new(), 1, Vec::new()).await
+    }
+
+    /// A node and the one that it is connected to.
+    pub(crate) async fn start_two() -> (Self, Self) {
+        let host = TestHost::new();
+        let other = Self::start_with(host.clone(), 1, Vec::new()).await;
+        let connect = other.running.p2p_addr.into_iter().collect();
+        let node = Self::start_with(host, 2, connect).await;
+        node.settle().await;
+        (node, other)
+    }
+
+    async fn start_with(host: TestHost, number: u8, connect: Vec<SocketAddr>) -> Self {
+        let store = Store::open(InMemoryBackend::new()).unwrap();
         let settings = Settings {
-            genesis: genesis.clone(),
-            p2p: None,
-            http: Some(HTTP.into()),
-            connect: Vec::new(),
+            genesis: genesis(),
+            p2p: Some(([10, 0, 0, number], 9090).into()),
+            http: Some(([10, 0, 0, number], 8080).into()),
+            connect,
             build: build_info(),
-            seed: [7; 32],
+            seed: [number; 32],
         };
         let running = start(host.clone(), store.clone(), settings).await.unwrap();
-        let context = ApiContext::new(ApiParts {
-            store,
-            commands: running.commands.clone(),
-            clock: host.clock,
-            genesis: Arc::new(genesis.clone()),
-            build: build_info(),
-            metrics: Arc::new(Metrics::new(&build_info())),
-        });
+        let api = TestApi::new(&host, &store, running.commands.clone());
         Self {
             host,
             running,
+            api,
+            genesis: genesis(),
+            store,
+        }
+    }
+
+    /// The same store behind a loop that takes commands and answers none.
+    pub(crate) fn with_stalled_loop(&self) -> TestApi {
+        let (commands, received) = mpsc::channel(1);
+        let mut api = TestApi::new(&self.host, &self.store, commands);
+        api._stalled = Some(Arc::new(received));
+        api
+    }
+
+    /// Lets everything that is under way come to its end.
+    pub(crate) async fn settle(&self) {
+        self.host.clock.sleep(Millis::from_secs(10)).await;
+    }
+
+    /// A connection to the node's HTTP server.
+    pub(crate) async fn connect(&self) -> DuplexStream {
+        let address = self.running.http_addr.unwrap();
+        self.host.network.dial(address).await.unwrap()
+    }
+
+    /// `/metrics` as the node serves it.
+    pub(crate) async fn served_metrics(&self) -> String {
+        let mut stream = self.connect().await;
+        let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    /// Mines one block for `rich` as an outside miner does; returns its hash.
+    pub(crate) async fn mine(&self) -> String {
+        let producer = rich().address();
+        let (_, challenge) = self.get(&format!("/challenge?producer={producer}")).await;
+        for nonce in 0..1_000 {
+            let template = &challenge["template_id"];
+            let body = format!("{{\"template_id\":{template},\"nonce\":{nonce}}}");
+            let (_, answer) = self.post("/submitBlock", &body).await;
+            if answer["ok"] == true {
+                return answer["hash"].as_str().unwrap().to_owned();
+            }
+            assert_ne!(answer["code"], "stale_template");
+        }
+        panic!("a seal in two is valid here");
+    }
+
+    /// Hands in `payment(nonce)`; returns its hash.
+    pub(crate) async fn pay(&self, nonce: u64) -> String {
+        let (_, answer) = self.post("/submit", &payment(nonce)).await;
+        assert_eq!(answer["ok"], true, "{answer}");
+        answer["hash"].as_str().unwrap().to_owned()
+    }
+
+    /// Stops the node and waits until it has.
+    pub(crate) async fn stop(self) {
+        self.running.stop.cancel();
+        self.running.done.await.unwrap().unwrap();
+    }
+}
+
+impl Deref for TestNode {
+    type Target = TestApi;
+
+    fn deref(&self) -> &TestApi {
+        &self.api
+    }
+}
+
+impl TestApi {
+    fn new(host: &TestHost, store: &Store, commands: mpsc::Sender<Command>) -> Self {
+        let context = Arc::new(ApiContext::new(ApiParts {
+            store: store.clone(),
+            commands,
+            clock: host.clock,
+            genesis: Arc::new(genesis()),
+            build: build_info(),
+            metrics: Arc::new(Metrics::new(&build_info())),
+        }));
+        Self {
             context,
-            genesis,
+            _stalled: None,
         }
     }
 
@@ -254,35 +367,14 @@ impl TestNode {
         parse(&self.answer(Method::Post, target, body).await)
     }
 
-    /// Mines one block for `rich` through the API, as an outside miner does; returns its hash.
-    pub(crate) async fn mine(&self) -> String {
-        let producer = rich().address();
-        let (_, challenge) = self.get(&format!("/challenge?producer={producer}")).await;
-        for nonce in 0..1_000 {
-            let template = &challenge["template_id"];
-            let body = format!("{{\"template_id\":{template},\"nonce\":{nonce}}}");
-            let (_, answer) = self.post("/submitBlock", &body).await;
-            if answer["ok"] == true {
-                return answer["hash"].as_str().unwrap().to_owned();
-            }
-            assert_ne!(answer["code"], "stale_template");
-        }
-        panic!("a seal in two is valid here");
-    }
-
-    /// Stops the node and waits until it has.
-    pub(crate) async fn stop(self) {
-        self.running.stop.cancel();
-        self.running.done.await.unwrap().unwrap();
+    /// `/metrics` of this API.
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = self.answer(Method::Get, "/metrics", "").await;
+        String::from_utf8(answer.body.to_vec()).unwrap()
     }
 }
 
 fn parse(answer: &ApiAnswer) -> (u16, Value) {
     assert_eq!(answer.content_type, "application/json");
     (answer.status, serde_json::from_slice(&answer.body).unwrap())
-}
-
-/// The calendar when the test clock began.
-pub(crate) fn epoch() -> Timestamp {
-    networks::dev().time.plus(Millis::new(1_000))
 }
