@@ -110,6 +110,7 @@ fn the_tokio_runtime_is_named_only_by_adapters() {
     ];
     let places = places_of(&runtime, |source| {
         [
+            "node/build.rs",
             "node/src/live/",
             "node/src/cli/",
             "node/src/main.rs",

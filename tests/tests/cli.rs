@@ -1,0 +1,313 @@
+//! The real `archivas` program: what it does, how it fails, and what it never loses.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "real processes live in real time, and are waited for by threads"
+)]
+
+mod program;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use archivas_core::params::{Genesis, networks};
+use program::{Node, PATIENCE, archivas, finish, read, run};
+use tempfile::{TempDir, tempdir};
+
+fn scratch() -> TempDir {
+    tempdir().expect("a temporary directory")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of ours")
+}
+
+fn address(key: usize) -> String {
+    networks::dev_keys()[key].address().to_string()
+}
+
+/// Arguments of a transfer of 5 RCHV from test key 0 to 1.
+fn send<'a>(url: &'a str, to: &'a str) -> [&'a str; 10] {
+    [
+        "tx",
+        "send",
+        "--dev-key",
+        "0",
+        "--to",
+        to,
+        "--amount",
+        "5RCHV",
+        "--node",
+        url,
+    ]
+}
+
+#[test]
+fn a_confirmed_transfer_survives_kill_9() {
+    let (dir, to) = (scratch(), address(1));
+    let node = Node::dev(dir.path(), &[]);
+    let before = read(&["state", "account", &to, "--node", &node.url]);
+    let sent = read(&[&send(&node.url, &to), ["--wait"].as_slice()].concat());
+    assert_eq!(sent["confirmed"], true);
+    assert_eq!(sent["height"], 1);
+    let hash = sent["hash"].as_str().expect("a hash").to_owned();
+    let tip = read(&["state", "tip", "--node", &node.url]);
+    let after = read(&["state", "account", &to, "--node", &node.url]);
+    let units = |account: &serde_json::Value| -> u64 {
+        account["balance"]
+            .as_str()
+            .and_then(|balance| balance.parse().ok())
+            .expect("digits")
+    };
+    assert_eq!(units(&after) - units(&before), 500_000_000);
+    assert_eq!(node.stop("KILL").0, -1);
+
+    let node = Node::dev(dir.path(), &[]);
+    assert_eq!(read(&["state", "tip", "--node", &node.url]), tip);
+    assert_eq!(read(&["state", "account", &to, "--node", &node.url]), after);
+    let status = read(&["tx", "status", &hash, "--node", &node.url]);
+    assert_eq!(status["confirmed"], true);
+    let (code, took) = node.stop("TERM");
+    assert_eq!(code, 0);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn an_accepted_transfer_survives_kill_9_and_is_confirmed_in_the_next_life() {
+    let (dir, to) = (scratch(), address(1));
+    let node = Node::paced(dir.path(), "1000s", &[]);
+    let sent = read(&send(&node.url, &to));
+    assert_eq!(sent["confirmed"], false);
+    assert_eq!(node.get("/mempool"), serde_json::json!([sent["hash"]]));
+    node.stop("KILL");
+
+    let node = Node::dev(dir.path(), &[]);
+    let path = format!("/tx/{}", sent["hash"].as_str().expect("a hash"));
+    let begun = Instant::now();
+    while node.get(&path)["confirmed"] != true {
+        assert!(begun.elapsed() < PATIENCE, "the transfer was lost");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_development_chain_mines_by_itself_and_ctrl_c_leaves_at_once() {
+    let dir = scratch();
+    let node = Node::paced(dir.path(), "50ms", &[]);
+    let keys = node.announced["devKeys"]
+        .as_array()
+        .expect("three keys")
+        .clone();
+    assert_eq!(keys, [0, 1, 2].map(address));
+    let begun = Instant::now();
+    while node.get("/healthz")["height"].as_u64() < Some(3) {
+        assert!(begun.elapsed() < PATIENCE, "no blocks come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(read(&["status", "--node", &node.url])["health"]["ok"], true);
+    let (code, took) = node.stop("INT");
+    assert_eq!(code, 0);
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn a_node_stops_with_its_input_when_asked_to() {
+    let dir = scratch();
+    let mut node = Node::dev(dir.path(), &["--stop-on-eof"]);
+    node.end_input();
+    assert_eq!(node.wait().0, 0);
+}
+
+#[test]
+fn a_directory_in_use_is_5_and_data_of_another_network_is_6() {
+    let dir = scratch();
+    let node = Node::dev(dir.path(), &[]);
+    let usual = [
+        "node",
+        "--http",
+        "127.0.0.1:0",
+        "--p2p",
+        "off",
+        "--data-dir",
+        text(dir.path()),
+    ];
+    run(&[&usual, ["--dev"].as_slice()].concat()).failed(5, "in use");
+    node.stop("TERM");
+
+    let foreign = Genesis {
+        nonce: 1,
+        ..networks::dev()
+    };
+    let file = dir.path().join("genesis.json");
+    std::fs::write(&file, foreign.to_json()).expect("writable");
+    let ended = run(&[&usual, ["--genesis", text(&file)].as_slice()].concat());
+    ended.failed(6, "genesis");
+}
+
+#[test]
+fn damaged_data_is_4_and_an_unusable_directory_7() {
+    let dir = scratch();
+    std::fs::write(dir.path().join("archivas.redb"), [7; 5_000]).expect("writable");
+    let usual = ["node", "--dev", "--http", "127.0.0.1:0", "--data-dir"];
+    run(&[&usual, [text(dir.path())].as_slice()].concat()).failed(4, "archivas.redb");
+    let file = dir.path().join("archivas.redb");
+    run(&[&usual, [text(&file)].as_slice()].concat()).failed(7, "archivas.redb");
+}
+
+#[test]
+fn what_cannot_be_understood_is_2_and_says_what_was_meant() {
+    let dir = scratch();
+    let file = dir.path().join("archivas.toml");
+    std::fs::write(&file, "dev = true\nhtpp = '127.0.0.1:0'\n").expect("writable");
+    run(&["--config", text(&file), "config", "check"]).failed(2, "did you mean `http`?");
+    run(&["node", "--config", text(&file)]).failed(2, "did you mean `http`?");
+
+    let misspelt = archivas(&["version"])
+        .env("ARCHIVAS_DATADIR", "x")
+        .spawn()
+        .expect("built");
+    finish(misspelt).failed(2, "did you mean `ARCHIVAS_DATA_DIR`?");
+    run(&["node", "--genesis", text(&file)]).failed(2, "--data-dir");
+    run(&["config", "check", "--dev", "--network", "testnet"]).failed(2, "give one of them");
+    run(&[
+        "config",
+        "check",
+        "--mine",
+        &address(0),
+        "--block-time",
+        "2s",
+    ])
+    .failed(2, "work alone");
+    run(&["status", "--node", "ftp://x"]).failed(2, "http://HOST:PORT");
+    let genesis = [
+        "config",
+        "check",
+        "--data-dir",
+        "x",
+        "--genesis",
+        text(&file),
+    ];
+    run(&genesis).failed(2, "genesis file");
+    for bad in [
+        ["nod", "-v"],
+        ["node", "--frobnicate"],
+        ["tx", "send"],
+        ["node", "--http=here"],
+    ] {
+        assert_eq!(run(&bad).code, 2, "{bad:?}");
+    }
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let dir = scratch();
+    let file = dir.path().join("archivas.toml");
+    let knobs = "dev = true\nhttp = '127.0.0.1:1'\np2p = '127.0.0.1:2'\nlog = 'warn'\n";
+    std::fs::write(&file, knobs).expect("writable");
+    let shown = archivas(&["config", "show", "--json", "--http", "127.0.0.1:5"])
+        .env("ARCHIVAS_CONFIG", &file)
+        .env("ARCHIVAS_HTTP", "127.0.0.1:3")
+        .env("ARCHIVAS_P2P", "127.0.0.1:4")
+        .spawn();
+    let shown = finish(shown.expect("built")).json();
+    assert_eq!(shown["http"], "127.0.0.1:5");
+    assert_eq!(shown["p2p"], "127.0.0.1:4");
+    assert_eq!(shown["log"], "warn");
+    assert_eq!(shown["log-json"], false);
+}
+
+#[test]
+fn no_node_is_3_and_a_refused_transfer_1() {
+    let dir = scratch();
+    let node = Node::dev(dir.path(), &[]);
+    let (url, to) = (node.url.clone(), address(1));
+    let much = [
+        "tx",
+        "send",
+        "--dev-key",
+        "0",
+        "--to",
+        &to,
+        "--amount",
+        "100000000RCHV",
+    ];
+    run(&[&much, ["--node", &url].as_slice()].concat()).failed(1, "balance");
+    node.stop("TERM");
+    run(&["status", "--node", &url]).failed(3, "archivas node");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_bug() {
+    let mut child = archivas(&["config", "show", "--dev"])
+        .spawn()
+        .expect("built");
+    drop(child.stdout.take());
+    let ended = finish(child);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+
+    let dir = scratch();
+    let mut child = archivas(&["node", "--dev", "--http", "127.0.0.1:0", "--data-dir"])
+        .args([text(dir.path()), "--stop-on-eof"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("built");
+    drop((child.stdout.take(), child.stderr.take()));
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(
+        child.try_wait().expect("our child").is_none(),
+        "the node goes on unread"
+    );
+    drop(child.stdin.take());
+    assert_eq!(finish(child).code, 0);
+}
+
+#[test]
+fn a_garbage_frame_costs_its_sender_the_connection_and_nothing_else() {
+    let dir = scratch();
+    let node = Node::dev(dir.path(), &["--p2p", "127.0.0.1:0"]);
+    let peers = node.announced["p2p"].as_str().expect("listening");
+    let mut stream = TcpStream::connect(peers).expect("the node listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(&[0xff; 100]).expect("open");
+    let mut hello = Vec::new();
+    // The node's own Hello, then the end (or a reset: it does not read our garbage to the end).
+    let _ = stream.read_to_end(&mut hello);
+    assert_eq!(node.get("/healthz")["height"], 0);
+    assert_eq!(node.stop("TERM").0, 0);
+}
+
+#[test]
+fn a_local_network_of_three_processes_agrees() {
+    let ended = run(&[
+        "devnet",
+        "up",
+        "--json",
+        "--nodes",
+        "3",
+        "--block-time",
+        "300ms",
+        "--until-height",
+        "3",
+    ]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let rows: Vec<serde_json::Value> = ended
+        .stdout
+        .lines()
+        .map(|row| serde_json::from_str(row).expect("JSON"))
+        .collect();
+    assert_eq!(rows[0]["nodes"].as_array().map(Vec::len), Some(3));
+    let last = rows.last().expect("rows");
+    assert_eq!(last["agree"], true);
+    assert_eq!(last["heights"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn the_program_knows_which_commit_it_is() {
+    let version = read(&["version"]);
+    let commit = version["commit"].as_str().expect("a string");
+    assert!(commit == "unknown" || commit.len() == 40, "{commit}");
+}
