@@ -6,7 +6,7 @@ use archivas_core::schema;
 use serde::Serialize;
 
 use super::answer::{ApiAnswer, ApiError};
-use super::context::{ApiContext, HEALTH_TIMEOUT};
+use super::context::{ApiContext, HINT_TIMEOUT};
 use crate::ports::{Clock, Command};
 
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ pub async fn account<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<Ap
     // A hint for wallets: a busy loop leaves the hint out, it does not hold up the balance.
     let ask = |place| Command::NextNonce(address, place);
     let pending = context
-        .ask(HEALTH_TIMEOUT, ask)
+        .ask(HINT_TIMEOUT, ask)
         .await
         .unwrap_or(account.nonce);
     Ok(ApiAnswer::ok(&AccountBody {
@@ -61,6 +61,7 @@ pub fn parse(text: &str) -> Result<Address, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::tests::world::{TestNode, rich};
     use serde_json::json;
 
@@ -136,10 +137,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_does_not_answer_leaves_the_balance_standing() {
         let node = TestNode::start().await;
-        let stalled = node.with_stalled_loop();
+        let (stalled, began) = (node.with_stalled_loop(), node.host.clock.now().monotonic);
         let address = rich().address().to_string();
         let (status, answer) = stalled.get(&format!("/account/{address}")).await;
         assert_eq!((status, &answer["balance"]), (200, &json!("1000000")));
         assert_eq!(answer["pendingNonce"], "0");
+        assert_eq!(node.host.clock.now().monotonic.since(began), HINT_TIMEOUT);
     }
 }

@@ -16,6 +16,8 @@ use crate::store::{Snapshot, Store};
 /// How long the loop may take to answer a question before the client is told to come back. A
 /// healthy loop answers in milliseconds; the longest turn is a reorganization step of 100 blocks.
 pub const ANSWER_TIMEOUT: Millis = Millis::from_secs(10);
+/// How long a read waits for what only the loop knows and the answer can do without.
+pub const HINT_TIMEOUT: Millis = Millis::new(100);
 /// How long the loop may take before the node counts as unhealthy.
 pub const HEALTH_TIMEOUT: Millis = Millis::from_secs(2);
 
