@@ -4,8 +4,10 @@
 
 pub mod checks;
 pub mod draws;
+pub mod http;
 pub mod observer;
 pub mod outcome;
 pub mod plan;
 pub mod player;
+pub mod process;
 pub mod world;
