@@ -52,8 +52,9 @@ pub const REORG_DEPTH_MAX: u64 = 8_640;
 /// Blocks below the reorg window whose undo is still kept, so that the operator can step back.
 pub const UNDO_MARGIN_BLOCKS: u64 = 144;
 
-/// Blocks that one transaction of a reorganization moves at most (protocol §3): bounds the batch to
-/// about 100 MiB of bodies, which are read, and the accounts that they touch, which are written.
+/// Depth of the reorganizations that are one transaction (protocol §3): so many blocks leave and one
+/// more joins. Bounds a step to about 200 MiB of bodies, if all are full, which are read, and the
+/// accounts that they touch, which are written.
 pub const REORG_STEP_BLOCKS: u64 = 100;
 
 const _: () = assert!(

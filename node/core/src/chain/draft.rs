@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::verdict::{HeaderPoint, TipChange};
 use crate::params::Genesis;
-use crate::primitives::{Address, Height, LtHash};
+use crate::primitives::{Address, BlockId, Height, LtHash};
 use crate::rules::{CheckedBlock, CheckedTransfer};
 use crate::schema::{Arrival, Tip, meta, write};
 use crate::storage::{Batch, Overlay, Reader, Table};
@@ -21,6 +21,9 @@ pub(super) struct View {
     pub lthash: LtHash,
     /// The number for the next block that becomes connectable.
     pub next_arrival: Arrival,
+    /// Where a reorganization is walking that takes more than one step; `None` at rest. While
+    /// walking the tip is some block on the way, not the one with the most work.
+    pub target: Option<BlockId>,
     /// On the best header's chain the bodies of all blocks below this height are here.
     pub missing_from: Height,
 }
@@ -33,6 +36,8 @@ pub(super) struct Draft<'a, S> {
     pub view: View,
     /// The network's genesis.
     pub genesis: &'a Genesis,
+    /// How many more blocks this change may revert and apply.
+    pub moves_left: u64,
     /// The block that this change is about, so that it is not read back and hashed again.
     pub fresh: Option<CheckedBlock>,
     /// The blocks that left the best chain so far, newest first.
@@ -53,13 +58,14 @@ pub(super) struct Finished {
 
 impl<'a, S: Reader> Draft<'a, S> {
     /// A draft that changes nothing yet.
-    pub fn new(storage: &'a S, view: &View, genesis: &'a Genesis) -> Self {
+    pub fn new(storage: &'a S, view: &View, genesis: &'a Genesis, moves: u64) -> Self {
         let rows = Overlay::new(storage);
         let (left, joined) = (Vec::new(), Vec::new());
         Self {
             rows,
             view: view.clone(),
             genesis,
+            moves_left: moves,
             fresh: None,
             left,
             joined,
@@ -90,6 +96,9 @@ impl<'a, S: Reader> Draft<'a, S> {
         }
         if view.best_header != before.best_header {
             write::put_meta(rows, meta::BEST_HEADER, &view.best_header.id);
+        }
+        if view.target != before.target {
+            write::set_target(rows, view.target.as_ref());
         }
         if view.next_arrival != before.next_arrival {
             write::put_meta(rows, meta::NEXT_ARRIVAL, &view.next_arrival);

@@ -19,7 +19,7 @@ mod verdict;
 pub use invariants::Thoroughness;
 pub use verdict::{
     BlockOutcome, BlockVerdict, HeaderPoint, HeaderStop, HeadersVerdict, NoTemplate, OpenError,
-    Template, TipChange,
+    Template, TipChange, WalkVerdict,
 };
 
 use crate::params::{Genesis, Law};
@@ -40,12 +40,21 @@ pub struct Chain<S> {
     law: Law,
     view: View,
     self_checks: Option<Thoroughness>,
+    /// Blocks that one commit reverts and applies at most: enough to leave
+    /// [`REORG_STEP_BLOCKS`](crate::params::REORG_STEP_BLOCKS) for a branch that is one longer.
+    step_moves: u64,
 }
 
 impl<S: Storage> Chain<S> {
     /// The last block of the best chain.
     pub const fn tip(&self) -> &Tip {
         &self.view.tip
+    }
+
+    /// True while a reorganization is under way that takes more than one step: the tip is a block on
+    /// the way, [`Chain::step`] goes on, and there is no template.
+    pub const fn is_walking(&self) -> bool {
+        self.view.target.is_some()
     }
 
     /// The valid header with the most chainwork, among equals the first that came.
@@ -97,7 +106,7 @@ impl<S: Storage> Chain<S> {
     }
 
     fn draft(&self) -> Draft<'_, S> {
-        Draft::new(&self.storage, &self.view, &self.genesis)
+        Draft::new(&self.storage, &self.view, &self.genesis, self.step_moves)
     }
 
     /// Makes a draft true: one commit, then memory.

@@ -3,9 +3,9 @@
 use super::draft::View;
 use super::invariants::Thoroughness;
 use super::verdict::OpenError;
-use super::{Chain, headers};
-use crate::params::{Genesis, RULES_VERSION};
-use crate::primitives::{Block, BlockId, Height, LtHash, Work};
+use super::{Chain, headers, queries};
+use crate::params::{Genesis, REORG_STEP_BLOCKS, RULES_VERSION};
+use crate::primitives::{Block, BlockId, LtHash, Work};
 use crate::schema::{self, Arrival, HeaderRecord, SCHEMA_VERSION, Status, meta, write};
 use crate::storage::{Batch, Overlay, Reader, Scan, Storage, StorageError, Table};
 
@@ -39,6 +39,7 @@ impl<S: Storage> Chain<S> {
             law,
             view,
             self_checks,
+            step_moves: 2 * REORG_STEP_BLOCKS + 1,
         };
         chain.check_invariants(Thoroughness::Quick)?;
         chain.judge_old_marks_anew()?;
@@ -112,23 +113,11 @@ fn view(storage: &impl Reader) -> Result<View, StorageError> {
     let id: BlockId = schema::required_meta_row(storage, meta::BEST_HEADER)?;
     let best_header = headers::point(&id, &schema::required_header(storage, &id)?);
     Ok(View {
-        missing_from: fork_height(storage, tip.height.min(best_header.height))?.next(),
+        missing_from: queries::fork_height(storage, tip.height.min(best_header.height))?.next(),
         tip,
         best_header,
         lthash: schema::lthash(storage)?,
+        target: schema::meta_row(storage, meta::TARGET)?,
         next_arrival: schema::required_meta_row(storage, meta::NEXT_ARRIVAL)?,
     })
-}
-
-/// The height of the last block that the best chain and the best header's chain share; both reach
-/// at least `highest`. Chains that have parted do not meet again, so halving finds it.
-fn fork_height(storage: &impl Reader, highest: Height) -> Result<Height, StorageError> {
-    let (mut shared, mut parted) = (0, highest.next().get());
-    while parted - shared > 1 {
-        let height = shared + (parted - shared) / 2;
-        let same = schema::best_id(storage, Height::new(height))?
-            == schema::best_header_id(storage, Height::new(height))?;
-        *(if same { &mut shared } else { &mut parted }) = height;
-    }
-    Ok(Height::new(shared))
 }

@@ -131,3 +131,16 @@ fn named(rows: &impl Reader, table: Table, height: Height) -> Result<BlockId, St
         StorageError::damaged(table, &height.get().to_be_bytes(), &"the row is missing")
     })
 }
+
+/// The height of the last block that the best chain and the best header's chain share; both reach
+/// at least `highest`. Chains that have parted do not meet again, so halving finds it.
+pub(super) fn fork_height(storage: &impl Reader, highest: Height) -> Result<Height, StorageError> {
+    let (mut shared, mut parted) = (0, highest.next().get());
+    while parted - shared > 1 {
+        let height = shared + (parted - shared) / 2;
+        let same = schema::best_id(storage, Height::new(height))?
+            == schema::best_header_id(storage, Height::new(height))?;
+        *(if same { &mut shared } else { &mut parted }) = height;
+    }
+    Ok(Height::new(shared))
+}

@@ -6,54 +6,119 @@
 use alloc::vec::Vec;
 use core::fmt::Display;
 
+use super::Chain;
 use super::draft::Draft;
+use super::queries::fork_height;
+use super::verdict::WalkVerdict;
 use crate::ledger::{self, Fault};
-use crate::primitives::BlockId;
+use crate::primitives::{BlockId, Height};
 use crate::rules::{CheckedBlock, Invalid};
 use crate::schema::{self, Tip, write};
-use crate::storage::{Reader, StorageError, Table};
+use crate::storage::{Reader, Storage, StorageError, Table};
 
 /// Blocks that proved invalid, each with the rule that it breaks.
 pub(super) type Culprits = Vec<(BlockId, Invalid)>;
 
+impl<S: Storage> Chain<S> {
+    /// Goes on with a reorganization that takes more than one step, by one step in one commit. At
+    /// rest it changes nothing.
+    ///
+    /// # Errors
+    /// The machine's only.
+    pub fn step(&mut self) -> Result<WalkVerdict, StorageError> {
+        if !self.is_walking() {
+            return Ok(WalkVerdict::default());
+        }
+        let mut draft = self.draft();
+        let invalid = draft.follow_best()?;
+        let finished = draft.finish(&self.view);
+        let tip_change = self.commit(finished)?;
+        Ok(WalkVerdict {
+            invalid,
+            tip_change,
+        })
+    }
+}
+
 impl<S: Reader> Draft<'_, S> {
-    /// Walks to the best candidate. Each block that proves invalid on the way is marked with its
-    /// descendants, and the walk goes on from there to the best of the rest.
+    /// Walks to the best candidate, as far as the moves of this change reach. Each block that proves
+    /// invalid on the way is marked with its descendants, and the walk goes on from there to the best
+    /// of the rest.
     pub fn follow_best(&mut self) -> Result<Culprits, StorageError> {
         let mut culprits = Vec::new();
         loop {
             let best = self.best_candidate()?;
             if best == self.view.tip.id {
+                self.view.target = None;
                 return Ok(culprits);
             }
-            if let Some((at, why)) = self.walk_to(best)? {
+            self.view.target = Some(best);
+            if self.moves_left == 0 {
+                return Ok(culprits);
+            }
+            if let Some((at, why)) = self.walk_to(&best)? {
                 self.mark_invalid(&at)?;
                 culprits.push((at, why));
             }
         }
     }
 
-    /// Walks towards a block and stops below the first one that proves invalid.
-    fn walk_to(&mut self, target: BlockId) -> Result<Option<(BlockId, Invalid)>, StorageError> {
-        let mut path = Vec::new();
-        let mut id = target;
-        let fork = loop {
-            let header = schema::required_header(&self.rows, &id)?.header;
-            if schema::best_id(&self.rows, header.height)? == Some(id) {
-                break header.height;
-            }
-            path.push(id);
-            id = header.parent;
-        };
+    /// Walks towards a block: until it is reached, or no move is left, or the next block proves
+    /// invalid.
+    fn walk_to(&mut self, target: &BlockId) -> Result<Option<(BlockId, Invalid)>, StorageError> {
+        let (fork, path) = self.route(target)?;
         while self.view.tip.height > fork {
+            if !self.take_move() {
+                return Ok(None);
+            }
             self.revert_tip()?;
         }
-        for id in path.into_iter().rev() {
+        for id in path {
+            if !self.take_move() {
+                return Ok(None);
+            }
             if let Err(why) = self.apply(id)? {
                 return Ok(Some((id, why)));
             }
         }
         Ok(None)
+    }
+
+    fn take_move(&mut self) -> bool {
+        let left = self.moves_left.checked_sub(1);
+        self.moves_left = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// The way from the best chain to a block that is not on it: the height of the last shared
+    /// block, and the blocks after it, lowest first. On the best header's chain, where nearly all
+    /// ways lead, only as many as there are moves; elsewhere the whole branch is followed down.
+    fn route(&self, target: &BlockId) -> Result<(Height, Vec<BlockId>), StorageError> {
+        let height = schema::required_header(&self.rows, target)?.header.height;
+        if schema::best_header_id(&self.rows, height)? != Some(*target) {
+            return self.route_down(*target);
+        }
+        let fork = fork_height(&self.rows, height.min(self.view.tip.height))?;
+        let most = self.moves_left.min(height.get() - fork.get());
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        Ok((
+            fork,
+            schema::best_header_ids(&self.rows, fork.next(), most)?,
+        ))
+    }
+
+    fn route_down(&self, target: BlockId) -> Result<(Height, Vec<BlockId>), StorageError> {
+        let mut path = Vec::new();
+        let mut id = target;
+        loop {
+            let header = schema::required_header(&self.rows, &id)?.header;
+            if schema::best_id(&self.rows, header.height)? == Some(id) {
+                path.reverse();
+                return Ok((header.height, path));
+            }
+            path.push(id);
+            id = header.parent;
+        }
     }
 
     fn revert_tip(&mut self) -> Result<(), StorageError> {

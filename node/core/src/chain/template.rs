@@ -24,6 +24,9 @@ impl<S: Storage> Chain<S> {
         producer: Address,
         transfers: Vec<CheckedTransfer>,
     ) -> Result<Result<Template, NoTemplate>, StorageError> {
+        if self.is_walking() {
+            return Ok(Err(NoTemplate::Walking));
+        }
         let tip = &self.view.tip;
         let parent = parent_context(&self.storage, &self.genesis, &tip.id, &tip.header)?;
         let body: Vec<SignedTransfer> = transfers.iter().map(|tx| tx.signed().clone()).collect();

@@ -54,6 +54,15 @@ pub struct BlockVerdict {
     pub tip_change: Option<TipChange>,
 }
 
+/// The answer to a wish that the best chain move on or elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WalkVerdict {
+    /// All blocks that proved invalid on the way, in the order of discovery.
+    pub invalid: Vec<(BlockId, Invalid)>,
+    /// How the best chain changed.
+    pub tip_change: Option<TipChange>,
+}
+
 /// What became of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockOutcome {
@@ -82,7 +91,8 @@ impl From<HeaderStop> for BlockOutcome {
     }
 }
 
-/// How the best chain changed in one commit.
+/// How the best chain changed in one commit. A long reorganization takes several, each from one
+/// block to another on its way: while it lasts, [`super::Chain::is_walking`] is true after each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TipChange {
     /// The tip before.
@@ -118,6 +128,9 @@ pub enum NoTemplate {
     /// Our clock is so far behind the chain that our own block would be from the future.
     #[error("the clock is behind the chain: the next block would be from the future")]
     ClockBehind,
+    /// A long reorganization is under way; there is no tip to build on yet.
+    #[error("the chain is reorganizing: there is no tip to build on yet")]
+    Walking,
     /// The transfers that were asked for do not make a valid block.
     #[error("these transfers do not make a valid block: {0}")]
     Invalid(Invalid),

@@ -21,6 +21,8 @@ pub mod meta {
     pub const BEST_HEADER: &[u8] = b"best_header";
     /// The lanes of the LtHash of all accounts.
     pub const LTHASH: &[u8] = b"lthash";
+    /// The block that a long reorganization is walking to; no row at rest.
+    pub const TARGET: &[u8] = b"target";
     /// The arrival number that the next connectable block gets.
     pub const NEXT_ARRIVAL: &[u8] = b"next_arrival";
 }

@@ -19,6 +19,14 @@ pub(crate) fn put_meta<R: Reader>(rows: &mut Overlay<'_, R>, name: &[u8], value:
     put(rows, Table::Meta, name.to_vec(), value);
 }
 
+/// Names the block that a long reorganization walks to, or says that none is going on.
+pub(crate) fn set_target<R: Reader>(rows: &mut Overlay<'_, R>, id: Option<&BlockId>) {
+    match id {
+        Some(id) => put_meta(rows, meta::TARGET, id),
+        None => rows.delete(Table::Meta, meta::TARGET.to_vec()),
+    }
+}
+
 pub(crate) fn put_lthash<R: Reader>(rows: &mut Overlay<'_, R>, lthash: &LtHash) {
     rows.put(Table::Meta, meta::LTHASH.to_vec(), lthash.to_bytes());
 }

@@ -25,6 +25,7 @@ struct Sprout {
 enum Event {
     Headers(prop::sample::Index),
     Body(prop::sample::Index),
+    Step,
     Restart,
 }
 
@@ -49,6 +50,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => any::<prop::sample::Index>().prop_map(Event::Headers),
         12 => any::<prop::sample::Index>().prop_map(Event::Body),
+        3 => Just(Event::Step),
         1 => Just(Event::Restart),
     ]
 }
@@ -126,10 +128,12 @@ proptest! {
     fn the_tip_and_the_state_are_those_of_the_model(
         sprouts in prop::collection::vec(sprout(), 1..28),
         events in prop::collection::vec(event(), 1..60),
+        step_moves in prop_oneof![1u64..4, Just(100)],
     ) {
         let mut lab = Lab::new();
         let ids = grow(&mut lab, &sprouts);
         let mut chain = lab.chain();
+        chain.step_moves = step_moves;
         let mut model = Model { bodies: BTreeSet::from([lab.root]), arrived: vec![lab.root] };
         for event in events {
             match event {
@@ -140,7 +144,7 @@ proptest! {
                 }
                 Event::Body(index) => {
                     let id = *index.get(&ids);
-                    let work = chain.tip().chainwork;
+                    let (work, walking) = (chain.tip().chainwork, chain.is_walking());
                     let verdict = give(&mut chain, &lab, &id);
                     match verdict.outcome {
                         BlockOutcome::Stored => model.body(&lab, id),
@@ -156,11 +160,21 @@ proptest! {
                         let parent = lab.header(&at).parent;
                         prop_assert!(!lab.get(&at).valid && lab.get(&parent).valid);
                     }
-                    prop_assert!(verdict.tip_change.is_none() || chain.tip().chainwork > work);
+                    let rested = !walking && !chain.is_walking();
+                    let changed = rested && verdict.tip_change.is_some();
+                    prop_assert!(!changed || chain.tip().chainwork > work);
                 }
-                Event::Restart => chain = reopen(&chain, &lab),
+                Event::Step => drop(chain.step().unwrap()),
+                Event::Restart => {
+                    let walking = chain.is_walking();
+                    chain = reopen(&chain, &lab);
+                    chain.step_moves = step_moves;
+                    prop_assert_eq!(chain.is_walking(), walking);
+                }
             }
-            prop_assert_eq!(chain.tip().id, model.tip(&lab));
+            if !chain.is_walking() {
+                prop_assert_eq!(chain.tip().id, model.tip(&lab));
+            }
             prop_assert_eq!(&accounts(&chain), &lab.get(&chain.tip().id).accounts);
             let headers = known_headers(&chain, &ids);
             prop_assert_eq!(Some(&chain.best_header().chainwork), headers.values().max());
@@ -169,6 +183,10 @@ proptest! {
             let missing: Vec<BlockId> = missing.copied().collect();
             prop_assert_eq!(chain.missing_bodies(99).unwrap(), missing);
         }
+        while chain.is_walking() {
+            chain.step().unwrap();
+        }
+        prop_assert_eq!(chain.tip().id, model.tip(&lab));
         let mut fresh = lab.chain();
         give_all(&mut fresh, &lab, &lab.path(&chain.tip().id)[1..]);
         prop_assert_eq!(best_chain_rows(&chain), best_chain_rows(&fresh));

@@ -237,3 +237,86 @@ fn a_missing_undo_row_stops_the_node_instead_of_the_reorganization() {
         assert_eq!(chain.tip().id, ours[1]);
     }
 }
+
+#[test]
+fn a_long_reorganization_walks_in_steps_and_a_restart_goes_on_with_it() {
+    let mut lab = Lab::new();
+    let mut chain = lab.chain();
+    let old = lab.busy_line(lab.root, 10, 2);
+    let new = lab.busy_line(lab.root, 11, 3);
+    give_all(&mut chain, &lab, &old);
+    give_all(&mut chain, &lab, &new[..10]);
+    chain.step_moves = 4;
+    let first = give(&mut chain, &lab, &new[10]).tip_change.unwrap();
+    assert_eq!((first.left_blocks, first.joined_blocks), (4, 0));
+    let mut heights = vec![chain.tip().height.get()];
+    while chain.is_walking() {
+        assert_eq!(
+            chain.template(LATE, Address::ZERO, vec![]).unwrap(),
+            Err(crate::chain::NoTemplate::Walking)
+        );
+        chain = reopen(&chain, &lab);
+        chain.step_moves = 4;
+        let step = chain.step().unwrap();
+        let change = step.tip_change.unwrap();
+        assert_eq!(change.to, *chain.tip());
+        assert!(change.left_blocks + change.joined_blocks <= 4);
+        heights.push(chain.tip().height.get());
+    }
+    assert_eq!(heights, [6, 2, 2, 6, 10, 11]);
+    assert_eq!(chain.tip().id, new[10]);
+    assert_eq!(chain.step().unwrap(), crate::chain::WalkVerdict::default());
+    let mut fresh = lab.chain();
+    give_all(&mut fresh, &lab, &new);
+    assert_eq!(best_chain_rows(&chain), best_chain_rows(&fresh));
+}
+
+#[test]
+fn a_walk_whose_branch_proves_invalid_goes_back_to_the_best_valid_tip() {
+    let mut lab = Lab::new();
+    let mut chain = lab.chain();
+    let old = lab.busy_line(lab.root, 8, 2);
+    let good = lab.busy_line(lab.root, 6, 3);
+    let wrong = Order {
+        wrong_root: true,
+        ..lab.order()
+    };
+    let bad = lab.make(good[5], wrong);
+    let rest = lab.line(bad, 3, 3);
+    give_all(&mut chain, &lab, &old);
+    let before = best_chain_rows(&chain);
+    let branch = [good, vec![bad], rest].concat();
+    chain.step_moves = 3;
+    let (last, others) = branch.split_last().unwrap();
+    for id in others {
+        give(&mut chain, &lab, id);
+    }
+    give(&mut chain, &lab, last);
+    let mut culprits = Vec::new();
+    while chain.is_walking() {
+        let step = chain.step().unwrap();
+        culprits.extend(step.invalid.into_iter().map(|(at, _)| at));
+    }
+    assert_eq!(culprits, [bad]);
+    assert_eq!(chain.tip().id, old[7]);
+    assert_eq!(best_chain_rows(&chain), before);
+}
+
+#[test]
+fn a_walk_turns_when_another_branch_overtakes_its_target() {
+    let mut lab = Lab::new();
+    let mut chain = lab.chain();
+    let old = lab.line(lab.root, 6, 2);
+    let new = lab.line(lab.root, 7, 3);
+    give_all(&mut chain, &lab, &old);
+    give_all(&mut chain, &lab, &new[..6]);
+    chain.step_moves = 2;
+    give_all(&mut chain, &lab, &new[6..]);
+    assert_eq!(chain.tip().id, old[3]);
+    let more = lab.line(old[5], 2, 2);
+    give_all(&mut chain, &lab, &more);
+    while chain.is_walking() {
+        chain.step().unwrap();
+    }
+    assert_eq!(chain.tip().id, more[1]);
+}
