@@ -9,6 +9,7 @@ mod headers;
 mod relay;
 mod serve;
 mod types;
+mod walk;
 
 pub use types::{
     Action, Answer, Event, Finding, Job, JobId, MempoolEntry, NodeConfig, PeerInfo, Status, Ticket,
@@ -54,6 +55,8 @@ enum Timer {
     Expire,
     /// Delete stored own transfers that have left the pool.
     Tidy,
+    /// Go on with a long reorganization.
+    Walk,
 }
 
 /// On whose behalf something is being checked.
@@ -93,6 +96,8 @@ pub struct Node<S> {
     downloads: BTreeMap<BlockId, PeerId>,
     checks: BTreeMap<JobId, Check>,
     jobs: u64,
+    /// Set while a tip has changed and nobody has been told.
+    unannounced: Option<walk::Unannounced>,
     timers: Timers<Timer>,
     actions: VecDeque<Action>,
     /// Peers with something to be served, in turn.
@@ -124,11 +129,15 @@ impl<S: Storage> Node<S> {
             downloads: BTreeMap::new(),
             checks: BTreeMap::new(),
             jobs: 0,
+            unannounced: None,
             timers: Timers::default(),
             actions: VecDeque::new(),
             serving: VecDeque::new(),
         };
         node.reload_own(now)?;
+        if node.chain.is_walking() {
+            node.timers.set(Timer::Walk, now.monotonic);
+        }
         for addr in node.targets.addrs() {
             node.timers.set(Timer::Dial(addr), now.monotonic);
         }
@@ -186,6 +195,7 @@ impl<S: Storage> Node<S> {
                 Timer::Dial(addr) => self.dial(now, addr),
                 Timer::Expire => self.expire(now),
                 Timer::Tidy => self.tidy_own()?,
+                Timer::Walk => self.walk(now)?,
             }
         }
         Ok(())

@@ -1,15 +1,13 @@
-//! Blocks: receiving, checking, accepting, and what a new tip sets in motion.
+//! Blocks: receiving, checking, accepting.
 
 use super::{Action, Answer, Check, Event, Finding, Job, JobId, Node, Origin, Ticket, Timer};
-use crate::chain::{BlockOutcome, BlockVerdict, TipChange};
-use crate::p2p::message::{Item, Message};
+use crate::chain::{BlockOutcome, BlockVerdict};
+use crate::p2p::message::Item;
 use crate::p2p::peer::{Disconnect, PeerId};
 use crate::primitives::{Block, BlockId, Now};
 use crate::rules::{CheckedBlock, Invalid};
-use crate::schema;
 use crate::storage::{Storage, StorageError};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::ToString as _;
 
 impl<S: Storage> Node<S> {
@@ -117,15 +115,7 @@ impl<S: Storage> Node<S> {
             invalid,
             tip_change,
         } = self.chain.accept_block(now.wall, block)?;
-        if let Some(change) = tip_change {
-            self.follow_tip(now, change)?;
-        }
-        for (id, why) in invalid {
-            self.notify(Event::BlockRefused {
-                id,
-                code: why.code(),
-            });
-        }
+        self.follow_chain(now, invalid, tip_change)?;
         match (outcome, origin) {
             (BlockOutcome::Duplicate | BlockOutcome::Stored, Origin::Own(ticket)) => {
                 let answer = Answer::BlockAccepted(id);
@@ -190,40 +180,5 @@ impl<S: Storage> Node<S> {
             sentence,
         };
         self.actions.push_back(Action::Answer { ticket, answer });
-    }
-
-    /// The best chain has moved, and that is committed: the pool follows, and everybody hears it.
-    fn follow_tip(&mut self, now: Now, change: TipChange) -> Result<(), StorageError> {
-        let mut touched = BTreeMap::new();
-        for address in &change.touched {
-            touched.insert(*address, schema::account(self.chain.reader(), address)?);
-        }
-        let dropped = self
-            .mempool
-            .follow(now.monotonic, change.left, &change.joined, &touched);
-        self.note_dropped(now, dropped);
-        self.notify(Event::TipChanged {
-            from: (&change.from).into(),
-            to: (&change.to).into(),
-            fork_height: change.fork_height,
-            left_blocks: change.left_blocks,
-            joined_blocks: change.joined_blocks,
-        });
-        self.announce_block(change.to.id);
-        Ok(())
-    }
-
-    /// Blocks are announced at once, to everybody who is not known to have them.
-    fn announce_block(&mut self, id: BlockId) {
-        let item = Item::Block(id);
-        let mut told = alloc::vec::Vec::new();
-        for (peer, state) in &mut self.peers {
-            if state.is_ready() && state.known.insert(item) {
-                told.push(*peer);
-            }
-        }
-        for peer in told {
-            self.send(peer, &Message::Inv(alloc::vec![item]));
-        }
     }
 }

@@ -1,0 +1,112 @@
+//! What a new tip sets in motion; and long reorganizations, which take one step a turn of the loop
+//! and are spoken of only when they are over.
+
+use super::{Event, Node, Timer};
+use crate::chain::{TipChange, WalkVerdict};
+use crate::p2p::message::{Item, Message};
+use crate::primitives::{BlockId, Height, Millis, Now};
+use crate::rules::Invalid;
+use crate::schema::{self, Tip};
+use crate::storage::{Storage, StorageError};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Until the next step: the shortest time that lets everything else have its turn.
+const STEP_PAUSE: Millis = Millis::new(1);
+
+/// How the best chain has changed since a tip was last announced.
+#[derive(Debug)]
+pub(super) struct Unannounced {
+    /// The tip that was announced last.
+    from: Tip,
+    /// The lowest block that the walk came down to.
+    fork_height: Height,
+}
+
+impl<S: Storage> Node<S> {
+    /// Goes on with a long reorganization.
+    pub(super) fn walk(&mut self, now: Now) -> Result<(), StorageError> {
+        let WalkVerdict {
+            invalid,
+            tip_change,
+        } = self.chain.step()?;
+        self.follow_chain(now, invalid, tip_change)
+    }
+
+    /// The chain has changed, and that is committed: the pool follows, and when the chain is at
+    /// rest everybody hears of the tip.
+    pub(super) fn follow_chain(
+        &mut self,
+        now: Now,
+        invalid: Vec<(BlockId, Invalid)>,
+        tip_change: Option<TipChange>,
+    ) -> Result<(), StorageError> {
+        for (id, why) in invalid {
+            let code = why.code();
+            self.notify(Event::BlockRefused { id, code });
+        }
+        if let Some(change) = tip_change {
+            self.follow_tip(now, change)?;
+        }
+        match self.chain.is_walking() {
+            true => self.timers.set(Timer::Walk, now.monotonic.plus(STEP_PAUSE)),
+            false => self.announce_tip(),
+        }
+        Ok(())
+    }
+
+    fn follow_tip(&mut self, now: Now, change: TipChange) -> Result<(), StorageError> {
+        let mut touched = BTreeMap::new();
+        for address in &change.touched {
+            touched.insert(*address, schema::account(self.chain.reader(), address)?);
+        }
+        let dropped = self
+            .mempool
+            .follow(now.monotonic, change.left, &change.joined, &touched);
+        self.note_dropped(now, dropped);
+        let earlier = self.unannounced.take();
+        self.unannounced = Some(match earlier {
+            Some(earlier) => Unannounced {
+                fork_height: earlier.fork_height.min(change.fork_height),
+                from: earlier.from,
+            },
+            None => Unannounced {
+                from: change.from,
+                fork_height: change.fork_height,
+            },
+        });
+        Ok(())
+    }
+
+    fn announce_tip(&mut self) {
+        let Some(Unannounced { from, fork_height }) = self.unannounced.take() else {
+            return;
+        };
+        let to = self.chain.tip().clone();
+        if from.id == to.id {
+            return;
+        }
+        self.notify(Event::TipChanged {
+            from: (&from).into(),
+            to: (&to).into(),
+            fork_height,
+            left_blocks: from.height.get() - fork_height.get(),
+            joined_blocks: to.height.get() - fork_height.get(),
+        });
+        self.announce_block(to.id);
+    }
+
+    /// Blocks are announced at once, to everybody who is not known to have them.
+    fn announce_block(&mut self, id: BlockId) {
+        let item = Item::Block(id);
+        let mut told = Vec::new();
+        for (peer, state) in &mut self.peers {
+            if state.is_ready() && state.known.insert(item) {
+                told.push(*peer);
+            }
+        }
+        for peer in told {
+            self.send(peer, &Message::Inv(alloc::vec![item]));
+        }
+    }
+}
