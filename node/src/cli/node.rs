@@ -132,18 +132,13 @@ pub async fn run(args: NodeArgs, global: &Global, output: &Output) -> Result<(),
         () = end_of_input(), if config.stop_on_eof => tracing::info!("end of input: stopping"),
     }
     running.stop.cancel();
-    tokio::select! {
-        biased;
-        result = tokio::time::timeout(STOP_TIMEOUT, running.done) => match result {
-            Ok(result) => result.expect("a panic ends the process before this")?,
-            Err(_) => return Err(Failure::refused(
+    // Further signals change nothing: the end is near in any case.
+    match tokio::time::timeout(STOP_TIMEOUT, running.done).await {
+        Ok(result) => result.expect("a panic ends the process before this")?,
+        Err(_) => {
+            return Err(Failure::refused(
                 "the node did not stop in time and was ended; what it acknowledged is saved",
-            )),
-        },
-        signal = signals.next() => {
-            return Err(Failure::refused(format!(
-                "{signal} again: ended at once; what the node acknowledged is saved"
-            )));
+            ));
         }
     }
     tracing::info!("stopped; everything is saved");
