@@ -4,20 +4,20 @@
 //! Memory a peer can make us hold: one payload in its reader, what waits in its outbox
 //! (`OUTBOX_BYTES_MAX`), and its share of the driver's queue (`NET_EVENTS_MAX` frames for all).
 
-use std::io;
+mod tasks;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use archivas_core::p2p::frame::{FRAME_HEADER_BYTES, FrameHeader};
 use archivas_core::p2p::peer::PeerId;
 use archivas_core::params::peers::{OUTBOX_BYTES_MAX, OUTBOX_SERVE_BYTES};
 use archivas_core::primitives::Millis;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Clock, Host, Listener, Network, Spawner};
+use tasks::{Reading, Writing, reader, writer};
 
 /// Events on their way to the driver: frames of at most about 1 MiB, so 32 MiB in the worst case.
 pub const NET_EVENTS_MAX: usize = 32;
@@ -25,16 +25,8 @@ pub const NET_EVENTS_MAX: usize = 32;
 pub const OUTBOX_FRAMES_MAX: usize = 4_096;
 /// An address that has not answered a dial by then is not there.
 pub const DIAL_TIMEOUT: Millis = Millis::from_secs(10);
-/// Once its first byte is here, the rest of a frame has this long: 1 MiB at 35 kB/s.
-pub const FRAME_TIMEOUT: Millis = Millis::from_secs(30);
-/// A peer that takes this long to accept one frame is too slow to be served.
-pub const WRITE_TIMEOUT: Millis = Millis::from_secs(30);
-/// At the end of a connection, what is queued has this long, and then the stream's own flushing.
-const GOODBYE_TIMEOUT: Millis = Millis::from_secs(2);
 /// After a failed accept (too many open files, say) the listener rests.
 const ACCEPT_PAUSE: Millis = Millis::new(100);
-/// Payload memory is reserved in steps of at most this, as bytes arrive.
-const RESERVE_STEP: usize = 64 * 1024;
 
 /// What the network tells the driver.
 #[derive(Debug)]
@@ -187,161 +179,14 @@ pub fn adopt<H: Host>(
     }
 }
 
-/// What a reader needs beside its stream.
-struct Reading<S> {
-    peer: PeerId,
-    magic: [u8; 4],
-    events: mpsc::Sender<NetEvent<S>>,
-    close: CancellationToken,
-}
-
-/// Reads frames until the stream ends, breaks a rule of framing, or is closed from our side; then
-/// says so.
-async fn reader<H: Host>(
-    host: H,
-    reading: Reading<<H::Network as Network>::Stream>,
-    mut stream: impl AsyncRead + Unpin,
-) {
-    let Reading {
-        peer,
-        magic,
-        events,
-        close,
-    } = reading;
-    loop {
-        let frame = tokio::select! {
-            biased;
-            () = close.cancelled() => break,
-            frame = read_frame(host.clock(), &mut stream, magic) => frame,
-        };
-        // Why it ended is of no use: the line may have done it, and nobody is blamed.
-        let Ok((kind, payload)) = frame else { break };
-        if events
-            .send(NetEvent::Frame {
-                peer,
-                kind,
-                payload,
-            })
-            .await
-            .is_err()
-        {
-            break;
-        }
-    }
-    close.cancel();
-    // A closed queue: the node stopped meanwhile.
-    let _ = events.send(NetEvent::Closed(peer)).await;
-}
-
-/// The next whole frame: its kind and payload. An idle stream may wait for ever (the node pings), a
-/// begun frame may not.
-async fn read_frame(
-    clock: &impl Clock,
-    stream: &mut (impl AsyncRead + Unpin),
-    magic: [u8; 4],
-) -> io::Result<(u8, Vec<u8>)> {
-    let mut bytes = [0; FRAME_HEADER_BYTES];
-    let begun = stream.read(&mut bytes).await?;
-    if begun == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    tokio::select! {
-        biased;
-        frame = finish_frame(bytes, begun, stream, magic) => frame,
-        () = clock.sleep(FRAME_TIMEOUT) => Err(io::ErrorKind::TimedOut.into()),
-    }
-}
-
-/// The rest of a frame whose first `begun` bytes are here.
-async fn finish_frame(
-    mut bytes: [u8; FRAME_HEADER_BYTES],
-    begun: usize,
-    stream: &mut (impl AsyncRead + Unpin),
-    magic: [u8; 4],
-) -> io::Result<(u8, Vec<u8>)> {
-    stream.read_exact(&mut bytes[begun..]).await?;
-    let header = FrameHeader::decode(&bytes);
-    // The bound of the kind is checked here, before any memory is reserved.
-    let length = header.admit(magic).map_err(io::Error::other)?;
-    let mut payload = Vec::new();
-    while payload.len() < length {
-        let have = payload.len();
-        payload.resize(length.min(have + RESERVE_STEP), 0);
-        stream.read_exact(&mut payload[have..]).await?;
-    }
-    header.verify(&payload).map_err(io::Error::other)?;
-    Ok((header.kind, payload))
-}
-
-/// What the writer task takes from.
-struct Writing {
-    peer: PeerId,
-    queue: mpsc::Receiver<Vec<u8>>,
-    bytes: Arc<AtomicUsize>,
-}
-
-/// Writes queued frames until the stream breaks, a frame takes too long, or the connection is
-/// closed; after the outbox was dropped, what it held has a short while more.
-async fn writer<H: Host>(
-    host: H,
-    mut writing: Writing,
-    mut stream: impl AsyncWrite + Unpin,
-    events: NetSender<H>,
-    closing: Closing,
-) {
-    let clock = host.clock();
-    tokio::select! {
-        biased;
-        () = closing.now.cancelled() => {}
-        () = writing.run(&mut stream, clock, &events) => {}
-        () = async {
-            closing.soon.cancelled().await;
-            clock.sleep(GOODBYE_TIMEOUT).await;
-        } => {}
-    }
-    closing.now.cancel();
-    // Says goodbye in order; a stream that is broken or full has nobody to tell.
-    tokio::select! {
-        biased;
-        _ = stream.shutdown() => {}
-        () = clock.sleep(GOODBYE_TIMEOUT) => {}
-    }
-}
-
-impl Writing {
-    /// Writes frame after frame; ends when there will be no more, or one could not be written.
-    async fn run<S>(
-        &mut self,
-        stream: &mut (impl AsyncWrite + Unpin),
-        clock: &impl Clock,
-        events: &mpsc::Sender<NetEvent<S>>,
-    ) {
-        while let Some(frame) = self.queue.recv().await {
-            let written = tokio::select! {
-                biased;
-                written = stream.write_all(&frame) => written,
-                () = clock.sleep(WRITE_TIMEOUT) => Err(io::ErrorKind::TimedOut.into()),
-            };
-            if written.is_err() {
-                return;
-            }
-            let before = self.bytes.fetch_sub(frame.len(), Ordering::Relaxed);
-            let after = before - frame.len();
-            let drained = before >= OUTBOX_SERVE_BYTES && after < OUTBOX_SERVE_BYTES;
-            if drained && events.send(NetEvent::Drained(self.peer)).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::tasks::{FRAME_TIMEOUT, WRITE_TIMEOUT};
     use super::*;
     use crate::tests::world::TestHost;
-    use archivas_core::p2p::frame::{frame, kind};
+    use archivas_core::p2p::frame::{FRAME_HEADER_BYTES, FrameHeader, frame, kind};
     use archivas_core::params::peers::RES_PAYLOAD_MAX;
-    use tokio::io::{DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     const MAGIC: [u8; 4] = [1, 2, 3, 4];
     const PEER: PeerId = PeerId(7);

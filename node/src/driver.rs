@@ -2,25 +2,29 @@
 //! the node, lets the disk catch up, and then does what the node wants done. Only here the logic
 //! waits; sends never wait. Names no runtime: time, tasks and streams come from the ports.
 
+mod alarm;
+mod stop;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use archivas_core::node::{Action, Answer, Event, Finding, JobId, Node, Ticket, TipInfo};
 use archivas_core::p2p::frame::frame;
 use archivas_core::p2p::peer::{Direction, PeerId};
 use archivas_core::params::peers::CHECKS_MAX;
-use archivas_core::primitives::{Instant, Millis};
+use archivas_core::primitives::Millis;
 use archivas_core::rules::Law;
 use archivas_core::schema;
-use archivas_core::storage::{Storage, StorageError, StorageErrorKind};
+use archivas_core::storage::{Storage, StorageError};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::connections::{self, NET_EVENTS_MAX, NetEvent, NetSender, Outbox};
 use crate::metrics::Metrics;
 use crate::ports::{Checker, Clock, Command, Host, Network, Spawner};
+use alarm::Alarm;
+pub use stop::StopError;
 
 /// Commands on their way to the loop: at most 64 KiB each, but for a miner's block.
 pub const COMMANDS_MAX: usize = 64;
@@ -29,37 +33,6 @@ pub const EVENTS_MAX: usize = 1_024;
 /// Connections at once, ready or not: above it newcomers are dropped unheard. The node's own caps
 /// are lower; this one holds even if it never answers.
 const CONNECTIONS_MAX: usize = 256;
-
-/// Why a node stopped by itself.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StopError {
-    /// The store failed; what was acknowledged before is safe, and a restart recovers.
-    #[error("{}: {error}; {}", headline(error.kind), remedy(error.kind))]
-    Storage {
-        /// What the store said.
-        #[from]
-        error: StorageError,
-    },
-}
-
-fn headline(kind: StorageErrorKind) -> &'static str {
-    match kind {
-        StorageErrorKind::Full => "the disk is full",
-        StorageErrorKind::Io => "the disk failed",
-        StorageErrorKind::Damaged => "the database is damaged",
-        StorageErrorKind::Unknown => "it is not known whether the last write is on disk",
-    }
-}
-
-fn remedy(kind: StorageErrorKind) -> &'static str {
-    match kind {
-        StorageErrorKind::Full => "make room and start the node again",
-        StorageErrorKind::Io | StorageErrorKind::Unknown => {
-            "check the disk and start the node again, which recovers"
-        }
-        StorageErrorKind::Damaged => "restore the data directory, or remove it to sync anew",
-    }
-}
 
 /// What reaches the outside from the loop, all of it committed.
 #[derive(Debug)]
@@ -381,35 +354,5 @@ impl<H: Host, S: Storage> Driver<H, S> {
             self.publishing.tip.send_replace(*to);
         }
         let _ = self.publishing.events.send(event);
-    }
-}
-
-/// One sleep, kept while the deadline stays the same.
-#[derive(Default)]
-struct Alarm {
-    due: Option<Instant>,
-    sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-}
-
-impl Alarm {
-    /// Completes at `due`, or never.
-    async fn at(&mut self, due: Option<Instant>, clock: &impl Clock) {
-        if self.due != due || self.sleep.is_none() {
-            self.due = due;
-            self.sleep = due.map(|due| {
-                let clock = clock.clone();
-                Box::pin(async move {
-                    let now = clock.now().monotonic;
-                    clock.sleep(due.since(now)).await;
-                }) as Pin<Box<dyn Future<Output = ()> + Send>>
-            });
-        }
-        match &mut self.sleep {
-            Some(sleep) => {
-                sleep.as_mut().await;
-                self.sleep = None;
-            }
-            None => std::future::pending().await,
-        }
     }
 }
