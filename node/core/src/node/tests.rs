@@ -286,6 +286,45 @@ fn the_lighter_side_of_a_fork_reorganizes_and_its_transfers_wait_again() {
 }
 
 #[test]
+fn a_long_reorganization_takes_turns_and_is_announced_once_when_it_is_over() {
+    let mut net = Net::of(2);
+    for node in &mut net.nodes {
+        node.chain
+            .set_self_checks(Some(crate::chain::Thoroughness::Quick));
+    }
+    assert!(matches!(net.submit(0, payment(0)), Answer::Accepted(_)));
+    net.mine(0, 210);
+    assert!(net.nodes[0].mempool().is_empty());
+    net.mine(1, 211);
+    net.connect(0, 1);
+    assert!(net.nodes[0].chain().is_walking());
+    let producer = dev_key().address();
+    let template = net.nodes[0].template(net.now, producer);
+    assert_eq!(template, Ok(Err(NoTemplate::Walking)));
+    net.wait(1);
+    assert!(!net.nodes[0].chain().is_walking());
+    assert!(net.agree());
+    let told: Vec<_> = net
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            (
+                0,
+                Event::TipChanged {
+                    left_blocks,
+                    joined_blocks,
+                    ..
+                },
+            ) => Some((*left_blocks, *joined_blocks)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told.len(), 211);
+    assert_eq!(told[210], (210, 211));
+    assert_eq!(net.nodes[0].mempool().len(), 1);
+}
+
+#[test]
 fn a_submitted_transfer_reaches_everybody_and_is_mined_by_another() {
     let mut net = Net::of(3);
     net.connect(0, 1);
