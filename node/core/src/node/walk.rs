@@ -3,9 +3,11 @@
 
 use super::{Event, Node, Timer};
 use crate::chain::{TipChange, WalkVerdict};
+use crate::mempool::{DropReason, Dropped};
 use crate::p2p::message::{Item, Message};
+use crate::params::pool::POOL_RETURN_BLOCKS_MAX;
 use crate::primitives::{BlockId, Height, Millis, Now};
-use crate::rules::Invalid;
+use crate::rules::{CheckedTransfer, Invalid};
 use crate::schema::{self, Tip};
 use crate::storage::{Storage, StorageError};
 use alloc::collections::BTreeMap;
@@ -21,6 +23,8 @@ pub(super) struct Unannounced {
     from: Tip,
     /// The lowest block that the walk came down to.
     fork_height: Height,
+    /// Blocks that the walk has left, newest first.
+    left_blocks: u64,
 }
 
 impl<S: Storage> Node<S> {
@@ -60,26 +64,53 @@ impl<S: Storage> Node<S> {
         for address in &change.touched {
             touched.insert(*address, schema::account(self.chain.reader(), address)?);
         }
+        let earlier = self.unannounced.take();
+        let left_before = earlier.as_ref().map_or(0, |earlier| earlier.left_blocks);
+        let left = self.returning(now, left_before, change.left);
         let dropped = self
             .mempool
-            .follow(now.monotonic, change.left, &change.joined, &touched);
+            .follow(now.monotonic, left, &change.joined, &touched);
         self.note_dropped(now, dropped);
-        let earlier = self.unannounced.take();
         self.unannounced = Some(match earlier {
             Some(earlier) => Unannounced {
                 fork_height: earlier.fork_height.min(change.fork_height),
+                left_blocks: left_before + change.left_blocks,
                 from: earlier.from,
             },
             None => Unannounced {
                 from: change.from,
                 fork_height: change.fork_height,
+                left_blocks: change.left_blocks,
             },
         });
         Ok(())
     }
 
+    /// The transfers of left blocks that are offered to the pool again: of a walk those of its first
+    /// step, which leaves the newest blocks. The others are lost with a recorded reason.
+    fn returning(
+        &mut self,
+        now: Now,
+        left_before: u64,
+        left: Vec<CheckedTransfer>,
+    ) -> Vec<CheckedTransfer> {
+        if left_before < POOL_RETURN_BLOCKS_MAX {
+            return left;
+        }
+        let reason = DropReason::DeepReorg;
+        let deep = left.iter().map(|transfer| Dropped {
+            id: transfer.id(),
+            reason,
+        });
+        self.note_dropped(now, deep.collect());
+        Vec::new()
+    }
+
     fn announce_tip(&mut self) {
-        let Some(Unannounced { from, fork_height }) = self.unannounced.take() else {
+        let Some(Unannounced {
+            from, fork_height, ..
+        }) = self.unannounced.take()
+        else {
             return;
         };
         let to = self.chain.tip().clone();

@@ -30,4 +30,8 @@ pub const POOL_RETURN_BLOCKS_MAX: u64 = 100;
 /// of them.
 pub const OWN_TIDY_INTERVAL: Millis = Millis::from_secs(30);
 
+const _: () = assert!(
+    POOL_RETURN_BLOCKS_MAX == crate::params::REORG_STEP_BLOCKS,
+    "a step is all or nothing"
+);
 const _: () = assert!(POOL_NONCE_GAP_MAX <= POOL_SENDER_MAX as u64);
