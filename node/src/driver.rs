@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connections::{self, NET_EVENTS_MAX, NetEvent, NetSender, Outbox};
 use crate::metrics::Metrics;
 use crate::ports::{Checker, Clock, Command, Host, Network, Spawner};
-use alarm::Alarm;
+use alarm::{Alarm, is_over};
 pub use stop::StopError;
 
 /// Commands on their way to the loop: at most 64 KiB each, but for a miner's block.
@@ -58,7 +58,7 @@ pub struct Feeds {
 enum Input<S> {
     Stop,
     Timeout,
-    Checked(JobId, Finding),
+    Checked((JobId, Finding)),
     Command(Command),
     Net(NetEvent<S>),
 }
@@ -143,26 +143,19 @@ impl<H: Host, S: Storage> Driver<H, S> {
         }
     }
 
-    /// Waits for the next input. Each turn another queue is asked first, so that none can starve
+    /// Waits for the next input. Each turn another source is asked first, so that none can starve
     /// the others; the order is the same in every run.
     async fn next_input(&mut self) -> Input<StreamOf<H>> {
         if self.feeds.stop.is_cancelled() {
             return Input::Stop;
         }
         let due = self.node.poll_timeout();
-        if due.is_some_and(|due| due <= self.host.clock().now().monotonic) {
-            return Input::Timeout;
-        }
         self.turn += 1;
-        let favoured = match self.turn % 3 {
-            0 => self
-                .findings
-                .1
-                .try_recv()
-                .ok()
-                .map(|(id, finding)| Input::Checked(id, finding)),
+        let favoured = match self.turn % 4 {
+            0 => self.findings.1.try_recv().ok().map(Input::Checked),
             1 => self.feeds.commands.try_recv().ok().map(Input::Command),
-            _ => self.net.1.try_recv().ok().map(Input::Net),
+            2 => self.net.1.try_recv().ok().map(Input::Net),
+            _ => is_over(due, self.host.clock()).then_some(Input::Timeout),
         };
         if let Some(input) = favoured {
             return input;
@@ -171,7 +164,7 @@ impl<H: Host, S: Storage> Driver<H, S> {
         tokio::select! {
             biased;
             () = self.feeds.stop.cancelled() => Input::Stop,
-            Some((id, finding)) = self.findings.1.recv() => Input::Checked(id, finding),
+            Some(finding) = self.findings.1.recv() => Input::Checked(finding),
             Some(command) = self.feeds.commands.recv() => Input::Command(command),
             Some(event) = self.net.1.recv() => Input::Net(event),
             () = alarm => Input::Timeout,
@@ -183,7 +176,7 @@ impl<H: Host, S: Storage> Driver<H, S> {
         match input {
             Input::Stop => Ok(()),
             Input::Timeout => self.node.handle_timeout(now),
-            Input::Checked(id, finding) => self.node.handle_checked(now, id, finding),
+            Input::Checked((id, finding)) => self.node.handle_checked(now, id, finding),
             Input::Command(command) => self.command(command),
             Input::Net(event) => self.net_event(event),
         }
