@@ -43,7 +43,7 @@ pub struct Layer {
     #[arg(long, env = "ARCHIVAS_MINE", value_name = "ADDRESS")]
     pub mine: Option<MineTo>,
     /// Pause between mined blocks, such as 500ms, 20s or 2m, on networks with fixed bits; with
-    /// --dev 0 mines when a transfer arrives [default: the network's]
+    /// --dev 0 mines when a transfer arrives [default: the network's, with --dev 2s]
     #[arg(long, env = "ARCHIVAS_BLOCK_TIME", value_name = "TIME")]
     pub block_time: Option<BlockTime>,
     /// A chain of one node that mines by itself, with three funded test keys

@@ -67,15 +67,18 @@ enum Missed {
 impl Miner {
     /// Mines until the node stops.
     pub async fn run(mut self) {
-        loop {
-            if !self.wait_for_turn().await {
-                return;
-            }
+        let mut said = String::new();
+        while self.wait_for_turn().await {
             match self.mine().await {
-                Ok(()) | Err(Missed::Stale) => {}
+                Ok(()) => said.clear(),
+                Err(Missed::Stale) => {}
                 Err(Missed::Stopped) => return,
                 Err(Missed::Refused(sentence)) => {
-                    tracing::warn!("cannot mine now: {sentence}");
+                    // The same reason is not told every second.
+                    if sentence != said {
+                        tracing::warn!("cannot mine now: {sentence}");
+                        said = sentence;
+                    }
                     self.clock.sleep(REST).await;
                 }
             }
