@@ -31,16 +31,16 @@ impl<S: Reader> Draft<'_, S> {
         header: &Header,
     ) -> Result<Admission, StorageError> {
         if let Some(known) = schema::header(&self.rows, id)? {
-            return Ok(match known.status.is_valid() {
-                true => Admission::Stored(known),
-                false => HeaderStop::KnownInvalid.into(),
+            return Ok(match stop_at(known.status) {
+                Some(stop) => stop.into(),
+                None => Admission::Stored(known),
             });
         }
         let Some(parent) = schema::header(&self.rows, &header.parent)? else {
             return Ok(HeaderStop::Orphan.into());
         };
-        if !parent.status.is_valid() {
-            return Ok(HeaderStop::KnownInvalid.into());
+        if let Some(stop) = stop_at(parent.status) {
+            return Ok(stop.into());
         }
         let context = parent_context(&self.rows, self.genesis, &header.parent, &parent.header)?;
         let rules = &self.genesis.rules;
@@ -99,6 +99,15 @@ impl<S: Reader> Draft<'_, S> {
             self.view.missing_from = self.view.missing_from.next();
         }
         Ok(())
+    }
+}
+
+/// Why a marked block and its descendants are not taken; `None` without a mark.
+const fn stop_at(status: Status) -> Option<HeaderStop> {
+    match status {
+        Status::HeaderOnly | Status::Stored => None,
+        Status::Invalid { .. } => Some(HeaderStop::KnownInvalid),
+        Status::SetAside => Some(HeaderStop::SetAside),
     }
 }
 

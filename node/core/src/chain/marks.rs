@@ -1,15 +1,71 @@
-//! Marks: which blocks are remembered as invalid, under which version of the rules.
+//! Marks: which blocks are remembered as invalid, under which version of the rules, and which the
+//! operator has set aside.
+
+use alloc::vec::Vec;
 
 use super::Chain;
 use super::draft::Draft;
 use super::headers::point;
-use super::tree::none;
+use super::tree::{Entry, none};
+use super::verdict::{BadBranch, WalkVerdict};
 use crate::params::RULES_VERSION;
 use crate::primitives::{BlockId, Height};
 use crate::schema::{self, Status, meta, write};
 use crate::storage::{Reader, Storage, StorageError, Table};
 
 impl<S: Storage> Chain<S> {
+    /// Sets a block and its descendants aside at the operator's wish, and moves the best chain to
+    /// the best of the rest.
+    ///
+    /// # Errors
+    /// The machine's outside; inside, why there is nothing to set aside.
+    pub fn invalidate(
+        &mut self,
+        id: &BlockId,
+    ) -> Result<Result<WalkVerdict, BadBranch>, StorageError> {
+        if let Err(bad) = self.find_branch(id)? {
+            return Ok(Err(bad));
+        }
+        let mut draft = self.draft();
+        draft.mark(id, Status::SetAside)?;
+        let invalid = draft.follow_best()?;
+        self.finish_walk(draft.finish(&self.view), invalid).map(Ok)
+    }
+
+    /// Takes the marks off a block, its ancestors and everything that descends from the first of
+    /// them that was marked — whoever set them — and moves the best chain where the most work now
+    /// is. What breaks a rule is found out and marked again.
+    ///
+    /// # Errors
+    /// The machine's outside; inside, why there is nothing to reconsider.
+    pub fn reconsider(
+        &mut self,
+        id: &BlockId,
+    ) -> Result<Result<WalkVerdict, BadBranch>, StorageError> {
+        if let Err(bad) = self.find_branch(id)? {
+            return Ok(Err(bad));
+        }
+        let mut draft = self.draft();
+        let mut wave: Vec<Entry> = draft.first_marked(id)?.into_iter().collect();
+        while !wave.is_empty() {
+            for (id, _) in &wave {
+                draft.take_off_mark(*id)?;
+            }
+            wave = draft.children(&wave)?;
+            wave.retain(|(_, child)| !child.status.is_valid());
+        }
+        let invalid = draft.follow_best()?;
+        self.finish_walk(draft.finish(&self.view), invalid).map(Ok)
+    }
+
+    fn find_branch(&self, id: &BlockId) -> Result<Result<(), BadBranch>, StorageError> {
+        Ok(match schema::header(&self.storage, id)? {
+            None => Err(BadBranch::Unknown),
+            Some(_) if *id == self.genesis_id => Err(BadBranch::Genesis),
+            Some(_) => Ok(()),
+        })
+    }
+
     /// Takes off all marks that another version of the rules has set, and moves the best chain
     /// where the most work now is. Looks at every header, once after an upgrade.
     pub(super) fn judge_old_marks_anew(&mut self) -> Result<(), StorageError> {
@@ -25,7 +81,9 @@ impl<S: Storage> Chain<S> {
                 break;
             }
             for id in ids {
-                draft.take_off_old_mark(id)?;
+                if draft.has_old_mark(&id)? {
+                    draft.take_off_mark(id)?;
+                }
             }
             height = height.next();
         }
@@ -37,13 +95,27 @@ impl<S: Storage> Chain<S> {
 }
 
 impl<S: Reader> Draft<'_, S> {
-    /// Takes off the mark of another version of the rules. Parents come before their children.
-    fn take_off_old_mark(&mut self, id: BlockId) -> Result<(), StorageError> {
-        let mut record = schema::required_header(&self.rows, &id)?;
-        match record.status {
-            Status::Invalid { rules_version } if rules_version != RULES_VERSION => {}
-            _ => return Ok(()),
+    fn has_old_mark(&self, id: &BlockId) -> Result<bool, StorageError> {
+        let status = schema::required_header(&self.rows, id)?.status;
+        let old = |rules_version| rules_version != RULES_VERSION;
+        Ok(matches!(status, Status::Invalid { rules_version } if old(rules_version)))
+    }
+
+    /// The farthest marked ancestor of a marked block, or the block itself.
+    fn first_marked(&self, id: &BlockId) -> Result<Option<Entry>, StorageError> {
+        let mut found = None;
+        let mut entry = (*id, schema::required_header(&self.rows, id)?);
+        while !entry.1.status.is_valid() {
+            let parent = entry.1.header.parent;
+            found = Some(entry);
+            entry = (parent, schema::required_header(&self.rows, &parent)?);
         }
+        Ok(found)
+    }
+
+    /// Takes off the mark of a block whose parent has none.
+    fn take_off_mark(&mut self, id: BlockId) -> Result<(), StorageError> {
+        let mut record = schema::required_header(&self.rows, &id)?;
         record.status = match schema::has_body(&self.rows, &id)? {
             true => Status::Stored,
             false => Status::HeaderOnly,
@@ -54,24 +126,26 @@ impl<S: Reader> Draft<'_, S> {
         if record.chainwork > self.view.best_header.chainwork {
             self.move_best_header(point(&id, &record))?;
         }
-        match record.status == Status::Stored && record.arrival.is_none() {
-            true => self.connect(id, record),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Marks a block and all its descendants invalid.
+    /// Marks a block and all its descendants as breaking the rules.
     pub fn mark_invalid(&mut self, at: &BlockId) -> Result<(), StorageError> {
+        let rules_version = RULES_VERSION;
+        self.mark(at, Status::Invalid { rules_version })
+    }
+
+    /// Marks a block and all its descendants that have no mark yet.
+    fn mark(&mut self, at: &BlockId, status: Status) -> Result<(), StorageError> {
         let record = schema::required_header(&self.rows, at)?;
         let parent = record.header.parent;
         let mut wave = alloc::vec![(*at, record)];
+        wave.retain(|(_, block)| block.status.is_valid());
         while !wave.is_empty() {
             for (id, record) in &mut wave {
                 write::set_header_tip(&mut self.rows, id, record, false);
                 write::set_block_tip(&mut self.rows, id, record, false);
-                record.status = Status::Invalid {
-                    rules_version: RULES_VERSION,
-                };
+                record.status = status;
                 write::put_header(&mut self.rows, id, record);
             }
             wave = self.children(&wave)?;

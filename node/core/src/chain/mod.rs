@@ -18,8 +18,8 @@ mod verdict;
 
 pub use invariants::Thoroughness;
 pub use verdict::{
-    BlockOutcome, BlockVerdict, HeaderPoint, HeaderStop, HeadersVerdict, NoTemplate, OpenError,
-    Template, TipChange, WalkVerdict,
+    BadBranch, BlockOutcome, BlockVerdict, HeaderPoint, HeaderStop, HeadersVerdict, NoTemplate,
+    OpenError, Template, TipChange, WalkVerdict,
 };
 
 use crate::params::{Genesis, Law};

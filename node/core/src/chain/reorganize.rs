@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 
 use super::Chain;
-use super::draft::Draft;
+use super::draft::{Draft, Finished};
 use super::queries::fork_height;
 use super::verdict::WalkVerdict;
 use crate::ledger::{self, Fault};
@@ -31,7 +31,14 @@ impl<S: Storage> Chain<S> {
         }
         let mut draft = self.draft();
         let invalid = draft.follow_best()?;
-        let finished = draft.finish(&self.view);
+        self.finish_walk(draft.finish(&self.view), invalid)
+    }
+
+    pub(super) fn finish_walk(
+        &mut self,
+        finished: Finished,
+        invalid: Culprits,
+    ) -> Result<WalkVerdict, StorageError> {
         let tip_change = self.commit(finished)?;
         Ok(WalkVerdict {
             invalid,

@@ -32,9 +32,10 @@ impl<S: Reader> Draft<'_, S> {
     }
 
     /// Gives arrival numbers to a stored block, if its parent has one, and to the stored blocks that
-    /// waited for it: parents first, then by id.
-    pub fn connect(&mut self, id: BlockId, record: HeaderRecord) -> Result<(), StorageError> {
-        if !schema::required_header(&self.rows, &record.header.parent)?.is_candidate() {
+    /// waited for it: parents first, then by id. Marks play no part in that.
+    fn connect(&mut self, id: BlockId, record: HeaderRecord) -> Result<(), StorageError> {
+        let parent = schema::required_header(&self.rows, &record.header.parent)?;
+        if parent.arrival.is_none() {
             return Ok(());
         }
         let mut wave = alloc::vec![(id, record)];
@@ -42,8 +43,18 @@ impl<S: Reader> Draft<'_, S> {
             for (id, record) in &mut wave {
                 self.give_arrival(id, record)?;
             }
-            wave = self.children(&wave)?;
-            wave.retain(|(_, child)| child.status == Status::Stored && child.arrival.is_none());
+            let children = self.children(&wave)?;
+            wave.clear();
+            for (id, child) in children {
+                let stored = match child.status {
+                    Status::Stored => true,
+                    Status::HeaderOnly => false,
+                    Status::Invalid { .. } | Status::SetAside => schema::has_body(&self.rows, &id)?,
+                };
+                if stored {
+                    wave.push((id, child));
+                }
+            }
         }
         Ok(())
     }
@@ -56,10 +67,12 @@ impl<S: Reader> Draft<'_, S> {
         record.arrival = Some(self.view.next_arrival);
         self.view.next_arrival = self.view.next_arrival.next();
         write::put_header(&mut self.rows, id, record);
-        let parent_id = &record.header.parent;
-        let parent = schema::required_header(&self.rows, parent_id)?;
-        write::set_block_tip(&mut self.rows, parent_id, &parent, false);
-        write::set_block_tip(&mut self.rows, id, record, true);
+        if record.is_candidate() {
+            let parent_id = &record.header.parent;
+            let parent = schema::required_header(&self.rows, parent_id)?;
+            write::set_block_tip(&mut self.rows, parent_id, &parent, false);
+            write::set_block_tip(&mut self.rows, id, record, true);
+        }
         Ok(())
     }
 

@@ -39,6 +39,8 @@ pub enum HeaderStop {
     NotYet,
     /// It is, or descends from, a block that is stored as invalid.
     KnownInvalid,
+    /// It is, or descends from, a block that our operator has set aside: nobody's fault.
+    SetAside,
 }
 
 /// The answer to a block.
@@ -63,6 +65,17 @@ pub struct WalkVerdict {
     pub tip_change: Option<TipChange>,
 }
 
+/// Why a wish of the operator about a branch cannot be met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadBranch {
+    /// No header with that id is stored.
+    #[error("no block with that id is known here")]
+    Unknown,
+    /// Genesis is the network: it can be neither set aside nor reconsidered.
+    #[error("the genesis block can be neither set aside nor reconsidered")]
+    Genesis,
+}
+
 /// What became of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockOutcome {
@@ -74,6 +87,8 @@ pub enum BlockOutcome {
     Invalid(Invalid),
     /// It is, or descends from, a block that is remembered as invalid.
     KnownInvalid,
+    /// It is, or descends from, a block that our operator has set aside: nobody's fault.
+    SetAside,
     /// Its parent's header is not stored.
     Orphan,
     /// Its timestamp is further ahead than our clock allows. Says nothing about the block.
@@ -87,6 +102,7 @@ impl From<HeaderStop> for BlockOutcome {
             HeaderStop::Orphan => BlockOutcome::Orphan,
             HeaderStop::NotYet => BlockOutcome::NotYet,
             HeaderStop::KnownInvalid => BlockOutcome::KnownInvalid,
+            HeaderStop::SetAside => BlockOutcome::SetAside,
         }
     }
 }

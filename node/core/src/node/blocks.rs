@@ -138,6 +138,7 @@ impl<S: Storage> Node<S> {
         let (code, sentence) = match outcome {
             BlockOutcome::Invalid(why) => (why.code(), why.to_string()),
             BlockOutcome::KnownInvalid => ("invalid_parent", "its branch is invalid".into()),
+            BlockOutcome::SetAside => ("set_aside", "the operator set its branch aside".into()),
             BlockOutcome::Orphan => ("orphan", "its parent is unknown".into()),
             BlockOutcome::NotYet => ("not_yet", "its time lies in the future".into()),
             BlockOutcome::Duplicate | BlockOutcome::Stored => return,

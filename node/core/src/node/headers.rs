@@ -95,7 +95,7 @@ impl<S: Storage> Node<S> {
             Some((_, HeaderStop::Orphan)) => {
                 return self.disconnect(now, peer, Disconnect::Protocol);
             }
-            Some((_, HeaderStop::NotYet)) => {
+            Some((_, HeaderStop::NotYet | HeaderStop::SetAside)) => {
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.headers_wanted = true;
                 }

@@ -65,13 +65,15 @@ pub enum Status {
         /// The version of the rules that found it.
         rules_version: u32,
     },
+    /// The operator set the block, or an ancestor of it, aside. Says nothing about the rules.
+    SetAside,
 }
 
 impl Status {
-    /// True unless the block or an ancestor was found invalid.
+    /// True unless the block or an ancestor was found invalid or set aside.
     #[must_use]
     pub const fn is_valid(self) -> bool {
-        !matches!(self, Status::Invalid { .. })
+        matches!(self, Status::HeaderOnly | Status::Stored)
     }
 }
 

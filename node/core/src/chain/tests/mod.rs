@@ -3,6 +3,7 @@
 mod blocks;
 mod failing_disk;
 mod lab;
+mod marks;
 mod opening;
 mod random_trees;
 mod reorganizing;

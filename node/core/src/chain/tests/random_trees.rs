@@ -26,6 +26,8 @@ enum Event {
     Headers(prop::sample::Index),
     Body(prop::sample::Index),
     Step,
+    Invalidate(prop::sample::Index),
+    Reconsider(prop::sample::Index),
     Restart,
 }
 
@@ -51,6 +53,8 @@ fn event() -> impl Strategy<Value = Event> {
         4 => any::<prop::sample::Index>().prop_map(Event::Headers),
         12 => any::<prop::sample::Index>().prop_map(Event::Body),
         3 => Just(Event::Step),
+        1 => any::<prop::sample::Index>().prop_map(Event::Invalidate),
+        1 => any::<prop::sample::Index>().prop_map(Event::Reconsider),
         1 => Just(Event::Restart),
     ]
 }
@@ -89,6 +93,7 @@ fn grow(lab: &mut Lab, sprouts: &[Sprout]) -> Vec<BlockId> {
 struct Model {
     bodies: BTreeSet<BlockId>,
     arrived: Vec<BlockId>,
+    set_aside: BTreeSet<BlockId>,
 }
 
 impl Model {
@@ -102,9 +107,18 @@ impl Model {
         self.arrived.extend(ready);
     }
 
+    /// Everything below the first block of the path that was set aside is no longer.
+    fn reconsider(&mut self, lab: &Lab, id: BlockId) {
+        if let Some(first) = lab.path(&id).iter().find(|id| self.set_aside.contains(id)) {
+            self.set_aside.retain(|id| !lab.path(id).contains(first));
+        }
+    }
+
     /// Most work; among equals the first. `max_by_key` takes the last of equals, so look backwards.
     fn tip(&self, lab: &Lab) -> BlockId {
-        let valid = self.arrived.iter().rev().filter(|id| lab.get(id).valid);
+        let aside = |id: &BlockId| lab.path(id).iter().any(|id| self.set_aside.contains(id));
+        let valid = |id: &&BlockId| lab.get(id).valid && !aside(id);
+        let valid = self.arrived.iter().rev().filter(valid);
         *valid.max_by_key(|id| lab.get(id).chainwork).unwrap()
     }
 }
@@ -134,7 +148,7 @@ proptest! {
         let ids = grow(&mut lab, &sprouts);
         let mut chain = lab.chain();
         chain.step_moves = step_moves;
-        let mut model = Model { bodies: BTreeSet::from([lab.root]), arrived: vec![lab.root] };
+        let mut model = Model { bodies: BTreeSet::from([lab.root]), arrived: vec![lab.root], set_aside: BTreeSet::new() };
         for event in events {
             match event {
                 Event::Headers(index) => {
@@ -154,6 +168,7 @@ proptest! {
                         }
                         BlockOutcome::Invalid(_) => prop_assert!(!lab.get(&id).valid),
                         BlockOutcome::KnownInvalid => prop_assert!(!lab.get(&id).valid),
+                        BlockOutcome::SetAside => prop_assert!(!model.set_aside.is_empty()),
                         BlockOutcome::NotYet => prop_assert!(false),
                     }
                     for (at, _) in verdict.invalid {
@@ -165,6 +180,18 @@ proptest! {
                     prop_assert!(!changed || chain.tip().chainwork > work);
                 }
                 Event::Step => drop(chain.step().unwrap()),
+                Event::Invalidate(index) => {
+                    let id = *index.get(&ids);
+                    if chain.invalidate(&id).unwrap().is_ok() {
+                        model.set_aside.insert(id);
+                    }
+                }
+                Event::Reconsider(index) => {
+                    let id = *index.get(&ids);
+                    if chain.reconsider(&id).unwrap().is_ok() {
+                        model.reconsider(&lab, id);
+                    }
+                }
                 Event::Restart => {
                     let walking = chain.is_walking();
                     chain = reopen(&chain, &lab);
