@@ -236,7 +236,9 @@ mod tests {
     use crate::tests::world::{TestHost, build_info, genesis, rich};
     use archivas_core::node::Answer;
     use archivas_core::primitives::{Block, Height, Millis};
+    use redb::StorageBackend;
     use redb::backends::InMemoryBackend;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     const P2P: ([u8; 4], u16) = ([127, 0, 0, 1], 9090);
 
@@ -254,18 +256,32 @@ mod tests {
         let store = Store::open(InMemoryBackend::new()).expect("memory");
         let settings = Settings {
             genesis,
-            p2p: Some((P2P.0, P2P.1 + number).into()),
-            http: None,
             connect,
-            build: build_info(),
-            seed: [u8::try_from(number).expect("few nodes"); 32],
+            ..settings(number)
         };
         start(host.clone(), store, settings)
             .await
             .expect("nothing is in the way")
     }
 
+    fn settings(number: u16) -> Settings {
+        Settings {
+            genesis: genesis(),
+            p2p: Some((P2P.0, P2P.1 + number).into()),
+            http: None,
+            connect: Vec::new(),
+            build: build_info(),
+            seed: [u8::try_from(number).expect("few nodes"); 32],
+        }
+    }
+
     async fn mine(node: &Running) {
+        let answer = offer_block(node).await.await.expect("answered");
+        assert!(matches!(answer, Answer::BlockAccepted(_)), "{answer:?}");
+    }
+
+    /// Seals a block and hands it in; returns where the answer will come.
+    async fn offer_block(node: &Running) -> oneshot::Receiver<Answer> {
         let (place, template) = oneshot::channel();
         let command = Command::Template(rich().address(), place);
         node.commands.send(command).await.expect("running");
@@ -287,8 +303,7 @@ mod tests {
             .send(Command::SubmitBlock(block, place))
             .await
             .expect("running");
-        let answer = answer.await.expect("answered");
-        assert!(matches!(answer, Answer::BlockAccepted(_)), "{answer:?}");
+        answer
     }
 
     async fn reach(node: &mut Running, height: u64) {
@@ -348,5 +363,61 @@ mod tests {
             .metrics()
             .num_alive_tasks();
         assert_eq!(alive, 0);
+    }
+
+    /// A disk in memory that is full from a moment on.
+    #[derive(Clone, Debug, Default)]
+    struct Disk {
+        bytes: Arc<InMemoryBackend>,
+        full: Arc<AtomicBool>,
+    }
+
+    impl Disk {
+        fn room(&self) -> io::Result<()> {
+            match self.full.load(Ordering::Relaxed) {
+                true => Err(io::ErrorKind::StorageFull.into()),
+                false => Ok(()),
+            }
+        }
+    }
+
+    impl StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            self.bytes.len()
+        }
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.bytes.read(offset, out)
+        }
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.room()?;
+            self.bytes.set_len(len)
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            self.bytes.sync_data()
+        }
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.room()?;
+            self.bytes.write(offset, data)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_disk_stops_the_node_which_says_so_and_answers_nothing_it_cannot_keep() {
+        let (host, disk) = (TestHost::new(), Disk::default());
+        let node = start(host, Store::open(disk.clone()).expect("room"), settings(0)).await;
+        let node = node.expect("nothing is in the way");
+        mine(&node).await;
+        disk.full.store(true, Ordering::Relaxed);
+        let answer = offer_block(&node).await;
+        answer.await.expect_err("the block is not on disk");
+        let stopped = node
+            .done
+            .await
+            .expect("no panic")
+            .expect_err("it cannot go on");
+        assert!(
+            stopped.to_string().starts_with("the disk is full: "),
+            "{stopped}"
+        );
     }
 }
