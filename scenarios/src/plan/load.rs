@@ -183,6 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn the_plan_that_the_readme_shows_is_a_plan() {
+        let readme = include_str!("../../README.md");
+        let text = readme
+            .split("```")
+            .find_map(|part| part.strip_prefix("toml\n"))
+            .unwrap();
+        Plan::parse(text, Format::Toml, "README.md").unwrap_or_else(|e| panic!("{e}"));
+    }
+
+    #[test]
     fn names_and_aliases_are_unique() {
         let names = BUILT_IN.iter().flat_map(|built_in| {
             let plan = built_in.plan();

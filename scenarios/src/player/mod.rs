@@ -8,8 +8,6 @@ mod audit;
 mod miners;
 mod stage;
 #[cfg(test)]
-mod test_world;
-#[cfg(test)]
 mod tests;
 mod transfers;
 mod vacuity;

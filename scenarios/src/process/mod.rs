@@ -42,8 +42,16 @@ pub fn run(plan: &Plan, seed: u64, options: &Options, observer: &mut dyn Observe
         .build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(async {
-            let world = ProcessWorld::launch(plan, options).await?;
-            Ok(play(plan, &draws, world, observer).await)
+            let story = async {
+                let world = ProcessWorld::launch(plan, options).await?;
+                Ok(play(plan, &draws, world, observer).await)
+            };
+            tokio::select! {
+                biased;
+                // Dropping the story kills its processes and removes its files.
+                _ = tokio::signal::ctrl_c() => Err(HarnessError("interrupted".to_owned())),
+                outcome = story => outcome,
+            }
         }),
         Err(error) => Err(HarnessError(format!("cannot start a runtime: {error}"))),
     };

@@ -29,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(25);
 const PROCESS_ALIVE: &str = "process_alive";
 /// A process that is asked to stop, and does so cleanly and in time.
 const CLEAN_STOP: &str = "clean_stop";
+/// A node that has lived before starts again on what it left.
+const COMES_BACK: &str = "comes_back";
 /// A tip must be a block that somebody mined.
 const TIP_IS_KNOWN: &str = "tip_is_known";
 
@@ -50,6 +52,8 @@ pub struct ProcessWorld {
 struct Node {
     settings: Settings,
     life: Option<Life>,
+    /// Whether it was up before: what it left must let it start again.
+    has_lived: bool,
     tip: Option<Tip>,
 }
 
@@ -90,6 +94,7 @@ impl ProcessWorld {
             Node {
                 settings,
                 life: None,
+                has_lived: false,
                 tip: None,
             }
         };
@@ -175,7 +180,16 @@ impl ProcessWorld {
         if self.nodes[at.0].life.is_some() {
             return Ok(Effect::Nothing);
         }
-        let life = node::start(&self.nodes[at.0].settings).await?;
+        let started = node::start(&self.nodes[at.0].settings).await;
+        if self.nodes[at.0].has_lived {
+            let fault = started.as_ref().err().map(ToString::to_string);
+            self.check(COMES_BACK, ViolationKind::Safety, at, fault);
+            if started.is_err() {
+                return Ok(Effect::Nothing);
+            }
+        }
+        let life = started?;
+        self.nodes[at.0].has_lived = true;
         self.point_links_at(at, Some(&life));
         let tip = life.tip;
         self.nodes[at.0].life = Some(life);

@@ -1,11 +1,13 @@
 //! The player against a world without nodes: a sound network passes every scenario, every planted
 //! bug is found by the check that is named for it, and stories that are not told are vacuous.
 
+mod world;
+
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use self::world::{Bug, TestWorld};
 use super::play;
-use super::test_world::{Bug, TestWorld};
 use crate::draws::Draws;
 use crate::observer::{Happening, Row};
 use crate::outcome::{Outcome, Verdict};
