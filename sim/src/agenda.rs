@@ -89,7 +89,6 @@ impl Agenda {
     }
 
     /// Completes at `deadline` (virtual nanoseconds).
-    #[must_use]
     pub fn sleep_until(&self, deadline: u64) -> Sleep {
         Sleep {
             agenda: self.clone(),
@@ -99,7 +98,6 @@ impl Agenda {
     }
 
     /// Completes after `nanos` virtual nanoseconds.
-    #[must_use]
     pub fn sleep(&self, nanos: u64) -> Sleep {
         self.sleep_until(self.now().saturating_add(nanos))
     }

@@ -18,6 +18,8 @@ use crate::trace::{Kind, Trace};
 const USUAL_NS_MAX: u64 = 8_000_000;
 /// One finding in so many is late.
 const LATE_ONE_IN: u64 = 64;
+/// The name of a late finding in reports.
+pub const LATE_FINDING: &str = "late_finding";
 /// Late findings take up to this.
 const LATE_NS_MAX: u64 = 2_000_000_000;
 
@@ -64,7 +66,11 @@ impl NodeChecker {
         }
         subject.extend_from_slice(self.name.as_bytes());
         let mut draw = self.draws.draw("checker.time", &subject, self.life);
-        sample_ns(&mut draw)
+        let time = sample_ns(&mut draw);
+        if time > USUAL_NS_MAX {
+            self.trace.count(LATE_FINDING);
+        }
+        time
     }
 }
 

@@ -4,6 +4,7 @@
 //! lets redb close cleanly, which would not be a crash.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,8 +38,11 @@ pub const SPEED_USUAL: Speed = Speed {
 /// What goes wrong at a chosen operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The power fails: from this instant every call fails without effect.
+    /// The power fails: from this instant every call fails without effect, and what was not synced
+    /// is in doubt.
     PowerLoss,
+    /// The process is killed: from this instant every call fails without effect.
+    Kill,
     /// The operation fails with an I/O error and has no effect.
     Io,
     /// The operation fails because the disk is full and has no effect.
@@ -49,13 +53,24 @@ pub enum Fault {
 #[derive(Clone, Debug)]
 pub struct Disk(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     node: u16,
     name: String,
     draws: Draws,
     trace: Trace,
     state: Mutex<State>,
+    on_end: Mutex<Option<OnEnd>>,
+}
+
+/// Told in the very instant in which an armed fault ends a life.
+type OnEnd = Box<dyn Fn(Fault) + Send + Sync>;
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk")
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -68,8 +83,10 @@ struct State {
     operations: u64,
     faults: BTreeMap<u64, Fault>,
     fired: Vec<Fault>,
-    /// What the last power loss at an operation left, until somebody asks.
+    /// What an armed power loss has left, until somebody asks.
     struck: Option<Survival>,
+    /// Whether a fault has happened in the present life.
+    failed: bool,
     published: bool,
     speed: Speed,
     debt_ns: u64,
@@ -87,17 +104,26 @@ impl Disk {
             faults: BTreeMap::new(),
             fired: Vec::new(),
             struck: None,
+            failed: false,
             published: false,
             speed: SPEED_USUAL,
             debt_ns: 0,
         };
+        let (state, on_end, name) = (Mutex::new(state), Mutex::new(None), name.into());
         Self(Arc::new(Shared {
             node,
-            name: name.into(),
+            name,
             draws,
             trace,
-            state: Mutex::new(state),
+            state,
+            on_end,
         }))
+    }
+
+    /// Has `told` called in the very instant in which an armed fault ends a life, so that whatever
+    /// else belongs to the machine ends with it.
+    pub fn on_end(&self, told: impl Fn(Fault) + Send + Sync + 'static) {
+        *self.0.on_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(told));
     }
 
     /// Makes every operation take this long from now on.
@@ -112,6 +138,7 @@ impl Disk {
         let mut state = self.0.state();
         state.life += 1;
         state.plugged = true;
+        state.failed = false;
         state.debt_ns = 0;
         if !state.published {
             state.image = Image::default();
@@ -125,6 +152,12 @@ impl Disk {
     /// The database was created whole: stands for renaming it into place and syncing the folder.
     pub fn publish(&self) {
         self.0.state().published = true;
+    }
+
+    /// Whether there is a database, or a new one is to be created.
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        self.0.state().published
     }
 
     /// Ends a life at this instant. What was written stays, as the operating system keeps it when a
@@ -143,6 +176,17 @@ impl Disk {
     /// Lets `fault` happen at the `operation`-th operation from the disk's beginning (from 0).
     pub fn arm(&self, operation: u64, fault: Fault) {
         self.0.state().faults.insert(operation, fault);
+    }
+
+    /// Takes back every fault that has not happened yet.
+    pub fn disarm(&self) {
+        self.0.state().faults.clear();
+    }
+
+    /// Whether a fault has happened in the present life: its node may then end by itself.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.0.state().failed
     }
 
     /// The faults that have happened so far, in their order.
@@ -183,6 +227,7 @@ impl Shared {
         subject.extend_from_slice(&state.life.to_le_bytes());
         let mut draw = self.draws.draw("disk.power", &subject, state.operations);
         let survival = Survival::strike(&mut state.image, &mut draw);
+        self.trace.count(survival.fault());
         let text = survival.to_string();
         self.trace.record(
             self.node,
@@ -193,27 +238,31 @@ impl Shared {
         survival
     }
 
-    /// Steps before each operation that changes the disk: counts it, and lets its fault happen.
-    fn begin(&self, state: &mut State) -> io::Result<()> {
-        let operation = state.operations;
-        state.operations += 1;
-        let Some(fault) = state.faults.remove(&operation) else {
-            return Ok(());
-        };
+    /// Lets a fault happen, and gives the error that the operation ends with.
+    fn fail(&self, state: &mut State, operation: u64, fault: Fault) -> io::Error {
         state.fired.push(fault);
+        state.failed = true;
         self.trace
             .record(self.node, Kind::DiskFault, operation, &[fault as u8]);
         match fault {
             Fault::PowerLoss => {
                 state.plugged = false;
                 state.struck = Some(self.strike(state));
-                Err(unplugged())
+                unplugged()
             }
-            Fault::Io => Err(io::Error::other("simulated I/O error")),
-            Fault::Full => Err(io::Error::new(
-                io::ErrorKind::StorageFull,
-                "simulated full disk",
-            )),
+            Fault::Kill => {
+                state.plugged = false;
+                unplugged()
+            }
+            Fault::Io => io::Error::other("simulated I/O error"),
+            Fault::Full => io::Error::new(io::ErrorKind::StorageFull, "simulated full disk"),
+        }
+    }
+
+    /// Tells that a fault has ended the life; called without the disk's lock.
+    fn tell_end(&self, fault: Fault) {
+        if let Some(told) = &*self.on_end.lock().unwrap_or_else(PoisonError::into_inner) {
+            told(fault);
         }
     }
 }
@@ -236,6 +285,23 @@ impl Backend {
         }
     }
 
+    /// The same before an operation that changes the disk: counts it, and lets its fault happen.
+    fn changing(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.alive()?;
+        let operation = state.operations;
+        state.operations += 1;
+        let Some(fault) = state.faults.remove(&operation) else {
+            return Ok(state);
+        };
+        let error = self.disk.0.fail(&mut state, operation, fault);
+        let ended = !state.plugged;
+        drop(state);
+        if ended {
+            self.disk.0.tell_end(fault);
+        }
+        Err(error)
+    }
+
     fn record(&self, kind: Kind, subject: u64, payload: &[u8]) {
         self.disk
             .0
@@ -256,16 +322,14 @@ impl StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.alive()?;
-        self.disk.0.begin(&mut state)?;
+        let mut state = self.changing()?;
         state.image.set_len(len)?;
         self.record(Kind::DiskLength, len, &[]);
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.alive()?;
-        self.disk.0.begin(&mut state)?;
+        let mut state = self.changing()?;
         state.image.sync();
         state.debt_ns += state.speed.sync_us * 1_000;
         self.record(Kind::DiskSync, state.operations, &[]);
@@ -273,8 +337,7 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = self.alive()?;
-        self.disk.0.begin(&mut state)?;
+        let mut state = self.changing()?;
         state.image.write(offset, data)?;
         state.debt_ns += state.speed.write_mib_us * data.len() as u64 * 1_000 / (1 << 20);
         self.record(Kind::DiskWrite, offset, data);

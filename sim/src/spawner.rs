@@ -8,15 +8,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 use archivas::ports;
 use madsim::runtime::NodeHandle;
 
-/// Whose code was running when a panic ended the run.
-#[derive(Clone, Debug, Default)]
-pub struct Blame(Arc<Mutex<Option<u16>>>);
+use crate::trace::Trace;
+
+/// Whose code was running when a panic ended the run; the run's digest ends with it.
+#[derive(Clone, Debug)]
+pub struct Blame {
+    node: Arc<Mutex<Option<u16>>>,
+    trace: Trace,
+}
 
 impl Blame {
+    /// Nobody's, so far.
+    #[must_use]
+    pub fn new(trace: Trace) -> Self {
+        Self {
+            node: Arc::default(),
+            trace,
+        }
+    }
+
     /// The node whose task panicked; `None` when it was nobody's or nobody did.
     #[must_use]
     pub fn node(&self) -> Option<u16> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, node: u16) {
+        self.trace.freeze();
+        self.node
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(node);
     }
 }
 
@@ -29,7 +51,7 @@ struct Witness<'a> {
 impl Drop for Witness<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            *self.blame.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.node);
+            self.blame.note(self.node);
         }
     }
 }

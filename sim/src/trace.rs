@@ -3,6 +3,7 @@
 //! only what does not depend on tasks, processes or machines: no `usize`, no pointer, no hash order.
 //! Knows nothing of madsim; whoever makes it brings the clock.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
@@ -86,6 +87,20 @@ impl Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest(u128);
 
+impl Digest {
+    /// The digest as bytes, most significant first.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+}
+
+impl From<[u8; 16]> for Digest {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
@@ -125,6 +140,8 @@ struct State {
     hash: Xxh3Default,
     events: u64,
     lines: Option<Box<dyn Write + Send>>,
+    tally: BTreeMap<&'static str, u64>,
+    frozen: bool,
 }
 
 impl Trace {
@@ -135,6 +152,8 @@ impl Trace {
             hash: Xxh3Default::new(),
             events: 0,
             lines: None,
+            tally: BTreeMap::new(),
+            frozen: false,
         };
         Self(Arc::new(Inner {
             now: Box::new(now),
@@ -152,6 +171,9 @@ impl Trace {
     pub fn record(&self, node: u16, kind: Kind, subject: u64, payload: &[u8]) {
         let now = (self.0.now)();
         let mut state = self.state();
+        if state.frozen {
+            return;
+        }
         let mut head = [0u8; 27];
         head[..8].copy_from_slice(&now.to_le_bytes());
         head[8..10].copy_from_slice(&node.to_le_bytes());
@@ -172,6 +194,28 @@ impl Trace {
                 state.lines = None;
             }
         }
+    }
+
+    /// Ends the digest here: what happens after a panic (drops, in any order) is no part of the run.
+    pub fn freeze(&self) {
+        self.state().frozen = true;
+    }
+
+    /// The time of an event that would happen now, in virtual nanoseconds.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        (self.0.now)()
+    }
+
+    /// Counts something that the run's report tells. Not part of the digest: what is counted is.
+    pub fn count(&self, what: &'static str) {
+        *self.state().tally.entry(what).or_insert(0) += 1;
+    }
+
+    /// Everything counted so far, by name.
+    #[must_use]
+    pub fn tally(&self) -> BTreeMap<&'static str, u64> {
+        self.state().tally.clone()
     }
 
     /// The hash over all events so far.

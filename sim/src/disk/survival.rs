@@ -38,6 +38,19 @@ impl fmt::Display for Survival {
 }
 
 impl Survival {
+    /// The name of the fault in reports.
+    #[must_use]
+    pub fn fault(&self) -> &'static str {
+        match self {
+            Self::NothingPending => "power_loss_nothing_pending",
+            Self::None => "power_loss_none_survived",
+            Self::All => "power_loss_all_survived",
+            Self::Prefix(_) => "power_loss_prefix_survived",
+            Self::Subset => "power_loss_subset_survived",
+            Self::Torn => "power_loss_torn",
+        }
+    }
+
     /// Draws an outcome, each kind as likely as the others, and applies it to `image`.
     pub fn strike(image: &mut Image, draw: &mut Draw) -> Self {
         let pending = image.pending() as u64;

@@ -11,7 +11,7 @@ use archivas_scenarios::draws::Draws;
 use tokio::io::ReadBuf;
 
 use super::connection::{Connection, End};
-use super::link::{Direction, LATENCY_CLIENT, LATENCY_USUAL, Latency};
+use super::link::{Direction, LATENCY_CLIENT, LATENCY_USUAL, Latency, SEGMENT_BYTES_MAX};
 use super::pipe::Body;
 use crate::trace::{Kind, NO_NODE, Trace};
 
@@ -20,6 +20,9 @@ pub const BACKLOG_MAX: usize = 128;
 
 /// The first port that a dialler gets, as on most systems.
 const PORT_EPHEMERAL_MIN: u16 = 49_152;
+
+/// The name of a segment cut at a drawn place in reports.
+pub const SPLIT_SEGMENT: &str = "split_segment";
 
 /// A machine on the network: its place in the plan, or `NO_NODE` for the harness.
 pub type Machine = u16;
@@ -335,7 +338,8 @@ impl Switchboard {
         let [machine, peer] = connection.seen_from(end.side);
         let gone = connection.gone[1 - end.side] && self.host(peer).on;
         let direction = self.direction(machine, peer);
-        let (len, time) = direction.segment(&bytes[..space]);
+        let offered = &bytes[..space.min(SEGMENT_BYTES_MAX)];
+        let (len, time) = direction.segment(offered);
         let arrival = (!direction.is_cut()).then_some(self.now + time);
         self.trace
             .record(machine, Kind::Sent, end.pipe(), &bytes[..len]);

@@ -1,0 +1,310 @@
+//! What the simulated world checks by looking where no client can look: into each node's database,
+//! and at everything that nodes say to their operators. The player's own checks (agreement, kept
+//! tips, transfers) see only what the API tells; these see the rows. Each is counted when it looks.
+
+use std::collections::BTreeMap;
+
+use archivas::store::Snapshot;
+use archivas_core::params::Genesis;
+use archivas_core::primitives::{BlockId, Millis};
+use archivas_core::schema;
+use archivas_core::storage::{Reader, StorageError};
+use archivas_scenarios::checks::Check;
+use archivas_scenarios::world::{CheckCount, NodeIndex, Tip, TipMove, Violation, ViolationKind};
+
+use crate::feed::{Remark, Said};
+
+pub mod history;
+pub mod money;
+
+use history::Known;
+
+/// See [`ALL`].
+pub const OPENS_AGAIN: Check = Check {
+    name: "opens_again",
+    kind: ViolationKind::Safety,
+    about: "a node starts again on whatever its last life left on the disk",
+};
+/// See [`ALL`].
+pub const TOLD_TIP_SURVIVES: Check = Check {
+    name: "told_tip_survives",
+    kind: ViolationKind::Safety,
+    about: "no tip that was ever told is lost: a node comes back with as much work or more",
+};
+/// See [`ALL`].
+pub const TOLD_TIP_IS_STORED: Check = Check {
+    name: "told_tip_is_stored",
+    kind: ViolationKind::Safety,
+    about: "a tip that is told is in the database, with its body",
+};
+/// See [`ALL`].
+pub const STORED_CHAIN_LINKS: Check = Check {
+    name: "stored_chain_links",
+    kind: ViolationKind::Safety,
+    about: "from tip to genesis, heights, parents and ids of stored headers fit together",
+};
+/// See [`ALL`].
+pub const STORED_SUPPLY: Check = Check {
+    name: "stored_supply",
+    kind: ViolationKind::Safety,
+    about: "the sum of all account rows is what genesis allocated and blocks have issued",
+};
+/// See [`ALL`].
+pub const STORED_STATE_ROOT: Check = Check {
+    name: "stored_state_root",
+    kind: ViolationKind::Safety,
+    about: "the account rows hash to the state root in the tip's header",
+};
+/// See [`ALL`].
+pub const STORED_NONCES: Check = Check {
+    name: "stored_nonces",
+    kind: ViolationKind::Safety,
+    about: "an account row's nonce is the number of its transfers on the best chain",
+};
+/// See [`ALL`].
+pub const STORED_STATES_AGREE: Check = Check {
+    name: "stored_states_agree",
+    kind: ViolationKind::Safety,
+    about: "nodes with the same tip have the same account rows, byte for byte",
+};
+/// See [`ALL`].
+pub const NO_FALSE_VERDICT: Check = Check {
+    name: "no_false_verdict",
+    kind: ViolationKind::Safety,
+    about: "no block is called invalid where every node is honest",
+};
+/// See [`ALL`].
+pub const NO_FALSE_BLAME: Check = Check {
+    name: "no_false_blame",
+    kind: ViolationKind::Safety,
+    about: "no peer is blamed where every node is honest",
+};
+/// See [`ALL`].
+pub const RUNS_ON: Check = Check {
+    name: "runs_on",
+    kind: ViolationKind::Panic,
+    about: "no node ends by itself while its disk works",
+};
+/// See [`ALL`].
+pub const STOPS_IN_TIME: Check = Check {
+    name: "stops_in_time",
+    kind: ViolationKind::Liveness,
+    about: "a node that is asked to stop is gone within five seconds",
+};
+/// See [`ALL`].
+pub const CORE_ANSWERS: Check = Check {
+    name: "core_answers",
+    kind: ViolationKind::Liveness,
+    about: "a node's loop answers a command within a minute",
+};
+/// Every check of the simulated world, beside the player's.
+pub const ALL: &[Check] = &[
+    OPENS_AGAIN,
+    TOLD_TIP_SURVIVES,
+    TOLD_TIP_IS_STORED,
+    STORED_CHAIN_LINKS,
+    STORED_SUPPLY,
+    STORED_STATE_ROOT,
+    STORED_NONCES,
+    STORED_STATES_AGREE,
+    NO_FALSE_VERDICT,
+    NO_FALSE_BLAME,
+    RUNS_ON,
+    STOPS_IN_TIME,
+    CORE_ANSWERS,
+];
+
+/// Of ordinary blocks, one in so many has the accounts checked; after a reorganization and at the
+/// end they always are.
+const MONEY_ONE_IN: u64 = 16;
+
+/// What a check found: nothing, or one sentence.
+pub type Finding = Result<(), String>;
+
+/// The judges of one run: what they know of each node, what they counted, what they found.
+#[derive(Debug)]
+pub struct Judges {
+    genesis: Genesis,
+    nodes: Vec<Known>,
+    counts: BTreeMap<String, CheckCount>,
+    found: Vec<Violation>,
+}
+
+/// Whom a check concerns, and when it looks.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// The node.
+    pub node: NodeIndex,
+    /// Plan time.
+    pub at: Millis,
+}
+
+impl Judges {
+    /// Judges of so many nodes of this network.
+    #[must_use]
+    pub fn new(genesis: Genesis, nodes: usize) -> Self {
+        let nodes = (0..nodes).map(|_| Known::default()).collect();
+        Self {
+            genesis,
+            nodes,
+            counts: BTreeMap::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// How often each check has looked; all of them, so that one that never looked is seen.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<String, CheckCount> {
+        let mut counts = self.counts.clone();
+        for check in ALL {
+            counts.entry(check.name.into()).or_default();
+        }
+        counts
+    }
+
+    /// What was found since the last call.
+    #[must_use]
+    pub fn take_found(&mut self) -> Vec<Violation> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Counts a check, and keeps what it found.
+    pub fn judge(&mut self, check: Check, about: About, finding: Finding) {
+        let count = self.counts.entry(check.name.into()).or_default();
+        count.ran += 1;
+        let Err(sentence) = finding else {
+            return;
+        };
+        count.failed += 1;
+        self.found.push(Violation {
+            check: check.name.into(),
+            kind: check.kind,
+            at_ms: about.at.get(),
+            node: Some(about.node),
+            sentence,
+        });
+    }
+
+    /// A node was started, or could not be; `tip` is what it came back with.
+    pub fn started(&mut self, about: About, tip: Result<Tip, String>) {
+        let told = self.nodes[about.node.0].told;
+        match tip {
+            Err(why) => self.judge(OPENS_AGAIN, about, Err(why)),
+            Ok(tip) => {
+                self.judge(OPENS_AGAIN, about, Ok(()));
+                let Some(told) = told else {
+                    return;
+                };
+                let kept = tip.chainwork >= told.chainwork;
+                let lost = || {
+                    format!(
+                        "came back at height {}, had told {}",
+                        tip.height, told.height
+                    )
+                };
+                self.judge(
+                    TOLD_TIP_SURVIVES,
+                    about,
+                    kept.then_some(()).ok_or_else(lost),
+                );
+            }
+        }
+    }
+
+    /// A node told this tip to somebody.
+    pub fn told(&mut self, node: NodeIndex, tip: Tip) {
+        let told = &mut self.nodes[node.0].told;
+        if told.is_none_or(|before| before.chainwork < tip.chainwork) {
+            *told = Some(tip);
+        }
+    }
+
+    /// Weighs what a node has said. Gives back whether its accounts are to be looked at.
+    pub fn hear(&mut self, remark: &Remark) -> bool {
+        let about = About {
+            node: remark.node,
+            at: remark.at,
+        };
+        match &remark.said {
+            Said::Moved(TipMove { to, left, .. }) => {
+                self.judge(NO_FALSE_VERDICT, about, Ok(()));
+                self.told(remark.node, *to);
+                return *left > 0 || to.height.get().is_multiple_of(MONEY_ONE_IN);
+            }
+            Said::Refused { block, code } => {
+                let sentence = format!("called the honest block {block} invalid: {code}");
+                self.judge(NO_FALSE_VERDICT, about, Err(sentence));
+            }
+            Said::Parted { reason, blamed } => {
+                let blame = || format!("ended the connection to an honest peer: {reason}");
+                self.judge(
+                    NO_FALSE_BLAME,
+                    about,
+                    (!blamed).then_some(()).ok_or_else(blame),
+                );
+            }
+            Said::Ended(Err(error)) => {
+                self.judge(RUNS_ON, about, Err(format!("ended by itself: {error}")));
+            }
+            Said::Ended(Ok(())) => self.judge(RUNS_ON, about, Ok(())),
+            Said::Overheard(count) => {
+                self.judge(RUNS_ON, about, Err(format!("said {count} events unheard")));
+            }
+        }
+        false
+    }
+}
+
+/// Checks of one node's database.
+impl Judges {
+    /// The checks that every new tip is worth: what was told is stored, and the chain below it links.
+    pub fn look_at_history(&mut self, about: About, rows: &impl Reader) {
+        let known = &mut self.nodes[about.node.0];
+        let links = known.chain_links(rows);
+        let stored = known.told.map(|told| history::told_is_stored(rows, &told));
+        self.judge(STORED_CHAIN_LINKS, about, links);
+        if let Some(stored) = stored {
+            self.judge(TOLD_TIP_IS_STORED, about, stored);
+        }
+    }
+
+    /// The checks of all account rows. Gives back the tip and a name of the whole state.
+    pub fn look_at_money(&mut self, about: About, rows: &impl Reader) -> Option<(BlockId, u128)> {
+        let read = schema::tip(rows).and_then(|tip| Ok((tip, money::accounts(rows)?)));
+        let (tip, accounts) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                self.judge(STORED_SUPPLY, about, Err(unreadable(&error)));
+                return None;
+            }
+        };
+        let supply = money::supply(&accounts, &self.genesis, tip.height);
+        self.judge(STORED_SUPPLY, about, supply);
+        self.judge(STORED_STATE_ROOT, about, money::state_root(&accounts, &tip));
+        Some((tip.id, money::fingerprint(&accounts)))
+    }
+
+    /// The dear checks of the end: every nonce counted over the whole chain, and the states of all
+    /// nodes compared.
+    pub fn look_at_everything(&mut self, at: Millis, nodes: &[(NodeIndex, Snapshot)]) {
+        let mut states = BTreeMap::new();
+        for (node, rows) in nodes {
+            let about = About { node: *node, at };
+            self.look_at_history(about, rows);
+            let Some((tip, state)) = self.look_at_money(about, rows) else {
+                continue;
+            };
+            let nonces = money::nonces(rows);
+            self.judge(STORED_NONCES, about, nonces);
+            let (first, same) = *states.entry(tip).or_insert((*node, state));
+            let differs = || format!("has the tip of node {} and other accounts", first.0);
+            let agree = (same == state).then_some(()).ok_or_else(differs);
+            self.judge(STORED_STATES_AGREE, about, agree);
+        }
+    }
+}
+
+/// A database that cannot be read is a finding of whichever check wanted to read it.
+fn unreadable(error: &StorageError) -> String {
+    format!("the database cannot be read: {error}")
+}

@@ -1,0 +1,85 @@
+//! Checks of a node's history: the rows of headers, bodies and the best chain.
+
+use archivas_core::primitives::{BlockId, Height};
+use archivas_core::schema;
+use archivas_core::storage::{Reader, StorageError};
+use archivas_scenarios::world::Tip;
+
+use super::{Finding, unreadable};
+
+/// What the judges remember of one node.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// The tip with the most work that it ever told.
+    pub told: Option<Tip>,
+    /// Its best chain as it was last looked at, by height.
+    pub chain: Vec<BlockId>,
+}
+
+/// The tip that a node tells is in its database, with its body, and the database's own tip has at
+/// least as much work: told is stored.
+pub fn told_is_stored(rows: &impl Reader, told: &Tip) -> Finding {
+    let look = || -> Result<Finding, StorageError> {
+        let stored = schema::tip(rows)?;
+        if stored.chainwork < told.chainwork {
+            let (told, stored) = (told.height, stored.height);
+            return Ok(Err(format!(
+                "tells height {told} and has stored height {stored}"
+            )));
+        }
+        let Some(record) = schema::header(rows, &told.id)? else {
+            return Ok(Err(format!("tells {} and has no header of it", told.id)));
+        };
+        let whole = record.header.height == Height::GENESIS || schema::has_body(rows, &told.id)?;
+        let torn = || format!("tells {} and has no body of it", told.id);
+        Ok(whole.then_some(()).ok_or_else(torn))
+    };
+    look().unwrap_or_else(|error| Err(unreadable(&error)))
+}
+
+impl Known {
+    /// Follows the best chain from the tip down to what was looked at before: ids are the hashes of
+    /// their headers, heights count down by one, and each block names the one below.
+    pub fn chain_links(&mut self, rows: &impl Reader) -> Finding {
+        match self.follow(rows) {
+            Ok(finding) => finding,
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+
+    fn follow(&mut self, rows: &impl Reader) -> Result<Finding, StorageError> {
+        let tip = schema::tip(rows)?;
+        let mut fresh = Vec::new();
+        let (mut id, mut height) = (tip.id, tip.height);
+        loop {
+            if schema::best_id(rows, height)? != Some(id) {
+                return Ok(Err(format!("the row of height {height} is not {id}")));
+            }
+            if self.chain.get(place(height)) == Some(&id) {
+                break;
+            }
+            let Some(record) = schema::header(rows, &id)? else {
+                return Ok(Err(format!("{id} at height {height} has no header")));
+            };
+            if record.header.id() != id || record.header.height != height {
+                return Ok(Err(format!("the header of {id} is not of height {height}")));
+            }
+            fresh.push(id);
+            let Some(below) = height.parent() else {
+                break;
+            };
+            (id, height) = (record.header.parent, below);
+        }
+        self.chain.truncate(place(tip.height) + 1 - fresh.len());
+        self.chain.extend(fresh.into_iter().rev());
+        let above = tip.height.next();
+        Ok(match schema::best_id(rows, above)? {
+            Some(id) => Err(format!("the row of height {above} above the tip is {id}")),
+            None => Ok(()),
+        })
+    }
+}
+
+fn place(height: Height) -> usize {
+    usize::try_from(height.get()).expect("a simulated chain is short")
+}

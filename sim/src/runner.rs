@@ -1,0 +1,198 @@
+//! One run: a plan and a seed, on a fresh thread, in a fresh runtime, in a fresh world. A panic in
+//! node code ends the run and is part of its report, with the node and the place.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use archivas_core::primitives::Millis;
+use archivas_scenarios::checks::Check;
+use archivas_scenarios::draws::Draws;
+use archivas_scenarios::observer::{NodeView, Observer, Row};
+use archivas_scenarios::outcome::{NodeSummary, Outcome};
+use archivas_scenarios::plan::Plan;
+use archivas_scenarios::player::play;
+use archivas_scenarios::world::{
+    CheckCount, HarnessError, NodeIndex, Violation, ViolationKind, WorldKind,
+};
+
+use crate::agenda::Agenda;
+use crate::panics;
+use crate::spawner::Blame;
+use crate::stopwatch::Stopwatch;
+use crate::thread::{Measured, run_measured};
+use crate::trace::{Digest, Trace};
+use crate::world::SimWorld;
+
+/// What came of one run.
+#[derive(Clone, Debug)]
+pub struct RunReport {
+    /// The player's and the world's findings.
+    pub outcome: Outcome,
+    /// XXH3-128 of everything that happened.
+    pub digest: Digest,
+    /// How many events that were.
+    pub events: u64,
+    /// Real time, in seconds.
+    pub real_s: f64,
+    /// CPU time of the run's thread, in seconds.
+    pub cpu_s: f64,
+}
+
+/// Under this name a panic is reported.
+pub const NO_PANIC: Check = Check {
+    name: "no_panic",
+    kind: ViolationKind::Panic,
+    about: "no code of a node panics (O13)",
+};
+
+/// What outlives the run's thread: the trace once it exists, and how the nodes looked last.
+#[derive(Clone, Default)]
+struct Remains(Arc<Mutex<Left>>);
+
+#[derive(Default)]
+struct Left {
+    trace: Option<(Trace, Blame)>,
+    nodes: Vec<NodeView>,
+}
+
+impl Remains {
+    fn with<T>(&self, look: impl FnOnce(&mut Left) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Passes rows on, and remembers how the nodes looked.
+struct Witness<'a> {
+    inner: &'a mut (dyn Observer + Send),
+    remains: Remains,
+}
+
+impl Observer for Witness<'_> {
+    fn row(&mut self, row: &Row, nodes: &[NodeView]) {
+        self.remains.with(|left| left.nodes = nodes.to_vec());
+        self.inner.row(row, nodes);
+    }
+}
+
+/// Runs `plan` with `seed` and tells `observer`; `lines` gets one line an event.
+pub fn run(
+    plan: &Plan,
+    seed: u64,
+    observer: &mut (dyn Observer + Send),
+    lines: Option<Box<dyn Write + Send>>,
+) -> RunReport {
+    panics::watch();
+    let watch = Stopwatch::start();
+    let remains = Remains::default();
+    let mut witness = Witness {
+        inner: observer,
+        remains: remains.clone(),
+    };
+    let begun = remains.clone();
+    let measured = run_measured(seed, async move || {
+        let agenda = Agenda::new();
+        let clock = agenda.clone();
+        let trace = Trace::new(move || clock.now());
+        if let Some(lines) = lines {
+            trace.write_lines_to(lines);
+        }
+        let blame = Blame::new(trace.clone());
+        begun.with(|left| left.trace = Some((trace.clone(), blame.clone())));
+        let draws = Draws::new(seed);
+        let world = SimWorld::new(plan, draws.clone(), agenda, trace, blame);
+        play(plan, &draws, world, &mut witness).await
+    });
+    report(plan, seed, measured, &remains, watch)
+}
+
+fn report(
+    plan: &Plan,
+    seed: u64,
+    measured: Measured<Outcome>,
+    remains: &Remains,
+    watch: Stopwatch,
+) -> RunReport {
+    let left = remains.with(std::mem::take);
+    let (trace, blame) = left
+        .trace
+        .expect("the run made its trace before anything else");
+    let _written = trace.finish_lines();
+    let cpu_s = measured.cpu_s;
+    let outcome = match measured.result {
+        Ok(mut outcome) => {
+            outcome
+                .checks
+                .insert(NO_PANIC.name.into(), CheckCount { ran: 1, failed: 0 });
+            outcome
+        }
+        Err(payload) => {
+            let words = panics::words(&*payload);
+            let place = measured.place.unwrap_or_else(|| "an unknown place".into());
+            let panic = Panic {
+                sentence: format!("{place}: {words}"),
+                node: blame.node(),
+            };
+            ended_by(&panic, plan, seed, (&trace, &left.nodes))
+        }
+    };
+    let (digest, events) = (trace.digest(), trace.events());
+    RunReport {
+        outcome,
+        digest,
+        events,
+        real_s: watch.seconds(),
+        cpu_s,
+    }
+}
+
+struct Panic {
+    sentence: String,
+    node: Option<u16>,
+}
+
+/// The outcome of a run that a panic ended: of a node's code a violation, of ours a harness error.
+fn ended_by(panic: &Panic, plan: &Plan, seed: u64, left: (&Trace, &[NodeView])) -> Outcome {
+    let (trace, views) = left;
+    let simulated = Millis::new(trace.now() / 1_000_000);
+    let violation = |node: u16| Violation {
+        check: NO_PANIC.name.into(),
+        kind: NO_PANIC.kind,
+        at_ms: simulated.get(),
+        node: Some(NodeIndex(node.into())),
+        sentence: panic.sentence.clone(),
+    };
+    let harness = panic.node.is_none();
+    let tally = trace.tally();
+    Outcome {
+        scenario: plan.name.clone(),
+        world: WorldKind::Sim,
+        seed,
+        violations: panic.node.map(violation).into_iter().collect(),
+        vacuous: Vec::new(),
+        harness: harness
+            .then(|| HarnessError(format!("the simulator panicked at {}", panic.sentence))),
+        checks: BTreeMap::from([(NO_PANIC.name.into(), CheckCount { ran: 1, failed: 1 })]),
+        faults: tally
+            .into_iter()
+            .map(|(name, count)| (name.into(), count))
+            .collect(),
+        probes: BTreeMap::new(),
+        digest: Some(trace.digest().to_bytes()),
+        nodes: summaries(plan, views),
+        simulated,
+    }
+}
+
+fn summaries(plan: &Plan, views: &[NodeView]) -> Vec<NodeSummary> {
+    let summary = |(node, view): (&archivas_scenarios::plan::Node, &NodeView)| NodeSummary {
+        name: node.name.clone(),
+        up: view.up,
+        tip: view.tip,
+        lives: view.lives,
+        mined: view.mined,
+        reorgs: view.reorgs,
+        deepest_reorg: view.deepest_reorg,
+    };
+    plan.nodes.iter().zip(views).map(summary).collect()
+}

@@ -1,0 +1,327 @@
+//! The simulated world: real nodes on simulated machines, in virtual time. Implements what a story
+//! needs; how a life begins and ends is in `node.rs`, what is checked in `judges.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use archivas_core::params::Genesis;
+use archivas_core::primitives::Millis;
+use archivas_scenarios::draws::Draws;
+use archivas_scenarios::plan::{Plan, producer_key};
+use archivas_scenarios::world::{
+    Act, Effect, HarnessError, HttpAnswer, HttpRequest, LinkIndex, Mined, Moment, NodeIndex, Tip,
+    TipMove, Unreachable, Violation, World, WorldKind, WorldReport,
+};
+
+use crate::agenda::Agenda;
+use crate::feed::{Feed, tip_of};
+use crate::judges::{self, About, Judges};
+use crate::network::link::Latency;
+use crate::network::switchboard::Machine;
+use crate::network::{Net, NodeNetwork};
+use crate::node::{EPOCH, Farewell, SimNode, Surroundings};
+use crate::spawner::Blame;
+use crate::trace::{Kind, NO_NODE, Trace};
+use crate::{http, miner};
+
+/// A node that does not answer a command within this hangs, in virtual nanoseconds.
+const COMMAND_NS_MAX: u64 = 60_000_000_000;
+/// At the end, dropped tasks get this long to be dropped, in virtual nanoseconds.
+const END_NS: u64 = 5_000_000;
+/// The player looks again this often while nothing moves: every move of a tip wakes it anyway.
+const GRAIN: Millis = Millis::from_secs(1);
+
+/// The world of one run. Lives and dies on one thread, inside a madsim runtime.
+#[derive(Debug)]
+pub struct SimWorld {
+    around: Surroundings,
+    nodes: Vec<SimNode>,
+    /// Both machines of each link.
+    links: Vec<[Machine; 2]>,
+    client: NodeNetwork,
+    judges: Judges,
+}
+
+impl SimWorld {
+    /// The world of `plan`, in which nobody is up yet.
+    #[must_use]
+    pub fn new(plan: &Plan, draws: Draws, agenda: Agenda, trace: Trace, blame: Blame) -> Self {
+        let net = Net::new(agenda.clone(), draws.clone(), trace.clone());
+        let genesis = plan.network.genesis(EPOCH, 1);
+        let feed = Feed::default();
+        let around = Surroundings {
+            agenda,
+            draws,
+            trace,
+            net,
+            feed,
+            blame,
+            genesis,
+        };
+        let nodes: Vec<SimNode> = plan
+            .node_indices()
+            .map(|node| place(plan, node, &around))
+            .collect();
+        let mut links = Vec::new();
+        for link in &plan.links {
+            let ends = [machine_of(link.dialer), machine_of(link.listener)];
+            let nanos = |time: Millis| time.get() * 1_000_000;
+            let (min_ns, max_ns) = (nanos(link.latency.0), nanos(link.latency.1));
+            for [from, to] in both_ways(ends) {
+                let latency = Latency { min_ns, max_ns };
+                around
+                    .net
+                    .with(|board| board.set_latency(from, to, latency));
+            }
+            links.push(ends);
+        }
+        let client = around.net.at(NO_NODE);
+        let judges = Judges::new(around.genesis.clone(), nodes.len());
+        Self {
+            around,
+            nodes,
+            links,
+            client,
+            judges,
+        }
+    }
+
+    fn about(&self, node: NodeIndex) -> About {
+        About {
+            node,
+            at: self.now(),
+        }
+    }
+
+    async fn start(&mut self, node: NodeIndex) -> Effect {
+        if self.nodes[node.0].life().is_some() {
+            return Effect::Nothing;
+        }
+        let started = self.nodes[node.0].start().await;
+        let about = self.about(node);
+        let tip = match (started, self.nodes[node.0].life()) {
+            (Ok(()), Some(life)) => Ok(tip_of(&life.tip.borrow())),
+            (Ok(()), None) => Err("its loop ended as soon as it began".into()),
+            (Err(why), _) => Err(why.to_string()),
+        };
+        self.judges.started(about, tip);
+        Effect::Fired
+    }
+
+    async fn end(&mut self, act: &Act, node: NodeIndex) -> Effect {
+        if self.nodes[node.0].life().is_none() {
+            return Effect::Nothing;
+        }
+        match act {
+            Act::PowerLoss(_) => drop(self.nodes[node.0].lose_power().await),
+            Act::Stop(_) => {
+                let farewell = self.nodes[node.0].stop().await;
+                let slow = || "was asked to stop and was still there after 5 s".into();
+                let finding = (farewell == Farewell::Stopped)
+                    .then_some(())
+                    .ok_or_else(slow);
+                let about = self.about(node);
+                self.judges.judge(judges::STOPS_IN_TIME, about, finding);
+            }
+            _ => self.nodes[node.0].kill().await,
+        }
+        Effect::Fired
+    }
+
+    /// Cuts or heals both directions of these links.
+    fn switch(&mut self, act: &Act, links: &[LinkIndex]) -> Effect {
+        let cut = matches!(act, Act::Cut(_));
+        let mut changed = false;
+        for link in links {
+            for [from, to] in both_ways(self.links[link.0]) {
+                let turn = |cut| {
+                    self.around.net.with(|board| {
+                        if cut {
+                            board.cut(from, to)
+                        } else {
+                            board.heal(from, to)
+                        }
+                    })
+                };
+                changed |= turn(cut);
+            }
+        }
+        let list: Vec<u8> = links
+            .iter()
+            .flat_map(|link| (link.0 as u64).to_le_bytes())
+            .collect();
+        self.around
+            .trace
+            .record(NO_NODE, Kind::Act, u64::from(cut), &list);
+        if changed {
+            Effect::Fired
+        } else {
+            Effect::Nothing
+        }
+    }
+
+    /// Judges what nodes have said since the last time, and the databases of those whose tips moved.
+    fn judge_remarks(&mut self) {
+        let (mut moved, mut money) = (BTreeSet::new(), BTreeSet::new());
+        for remark in self.around.feed.take_remarks() {
+            if self.judges.hear(&remark) {
+                money.insert(remark.node);
+            }
+            moved.insert(remark.node);
+        }
+        for node in moved {
+            let about = self.about(node);
+            let Some(rows) = self.rows(node) else {
+                continue;
+            };
+            self.judges.look_at_history(about, &rows);
+            if money.contains(&node) {
+                let _state = self.judges.look_at_money(about, &rows);
+            }
+        }
+    }
+
+    /// What is committed in the database of a node that is up.
+    fn rows(&self, node: NodeIndex) -> Option<archivas::store::Snapshot> {
+        self.nodes[node.0].life()?.store.snapshot().ok()
+    }
+
+    fn judge_everything(&mut self) {
+        let all: Vec<_> = (0..self.nodes.len())
+            .map(NodeIndex)
+            .filter_map(|node| Some((node, self.rows(node)?)))
+            .collect();
+        self.judges.look_at_everything(self.now(), &all);
+    }
+}
+
+impl World for SimWorld {
+    fn kind(&self) -> WorldKind {
+        WorldKind::Sim
+    }
+
+    fn genesis(&self) -> &Genesis {
+        &self.around.genesis
+    }
+
+    fn now(&self) -> Millis {
+        Millis::new(self.around.agenda.now() / 1_000_000)
+    }
+
+    fn grain(&self) -> Millis {
+        GRAIN
+    }
+
+    async fn sleep_until(&mut self, at: Millis) {
+        let deadline = at.get().saturating_mul(1_000_000);
+        tokio::select! {
+            biased;
+            () = self.around.feed.moved() => {}
+            () = self.around.agenda.sleep_until(deadline) => {}
+        }
+    }
+
+    async fn act(&mut self, act: &Act) -> Result<Effect, HarnessError> {
+        Ok(match act {
+            Act::Start(node) => self.start(*node).await,
+            Act::Stop(node) | Act::Kill(node) | Act::PowerLoss(node) => self.end(act, *node).await,
+            Act::Cut(links) | Act::Heal(links) => self.switch(act, links),
+        })
+    }
+
+    async fn tip(&mut self, node: NodeIndex) -> Result<Option<Tip>, HarnessError> {
+        let tip = self.nodes[node.0]
+            .life()
+            .map(|life| tip_of(&life.tip.borrow()));
+        if let Some(tip) = tip {
+            self.judges.told(node, tip);
+        }
+        Ok(tip)
+    }
+
+    async fn tip_moves(&mut self) -> Result<Vec<TipMove>, HarnessError> {
+        Ok(self.around.feed.take_moves())
+    }
+
+    async fn mine(&mut self, node: NodeIndex) -> Result<Mined, HarnessError> {
+        let miner = &self.nodes[node.0];
+        let Some(life) = miner.life() else {
+            return Ok(Mined::Nothing("the node is down".into()));
+        };
+        let mined = tokio::select! {
+            biased;
+            mined = miner::mine(&life.commands, miner.producer) => Some(mined?),
+            () = self.around.agenda.sleep(COMMAND_NS_MAX) => None,
+        };
+        let silent = || "a miner's command was not answered within a minute".into();
+        let finding = mined.is_some().then_some(()).ok_or_else(silent);
+        let about = self.about(node);
+        self.judges.judge(judges::CORE_ANSWERS, about, finding);
+        Ok(mined.unwrap_or_else(|| Mined::Nothing("the node does not answer".into())))
+    }
+
+    async fn http(
+        &mut self,
+        node: NodeIndex,
+        request: HttpRequest,
+    ) -> Result<HttpAnswer, Unreachable> {
+        let server = self.nodes[node.0].http_address();
+        let answer = http::request(&self.client, &self.around.agenda, server, request).await;
+        let (status, body) = match &answer {
+            Ok(answer) => (answer.status, answer.body.as_slice()),
+            Err(Unreachable(why)) => (0, why.as_bytes()),
+        };
+        let number = self.nodes[node.0].number();
+        self.around
+            .trace
+            .record(number, Kind::Answer, u64::from(status), body);
+        answer
+    }
+
+    async fn judge(&mut self, moment: Moment) -> Vec<Violation> {
+        self.judge_remarks();
+        if moment == Moment::Quiet {
+            self.judge_everything();
+        }
+        self.judges.take_found()
+    }
+
+    async fn finish(mut self) -> WorldReport {
+        for node in &mut self.nodes {
+            node.end().await;
+        }
+        self.around.agenda.sleep(END_NS).await;
+        let tally = self.around.trace.tally();
+        let faults: BTreeMap<String, u64> = tally
+            .into_iter()
+            .map(|(name, count)| (name.into(), count))
+            .collect();
+        WorldReport {
+            checks: self.judges.counts(),
+            faults,
+            probes: BTreeMap::new(),
+            digest: Some(self.around.trace.digest().to_bytes()),
+        }
+    }
+}
+
+/// A node of the plan, on its machine, with the machines that it dials.
+fn place(plan: &Plan, node: NodeIndex, around: &Surroundings) -> SimNode {
+    let name = plan.name_of(node);
+    let dialled = plan.links.iter().filter(|link| link.dialer == node);
+    let dials = dialled.map(|link| machine_of(link.listener)).collect();
+    SimNode::new(
+        around.clone(),
+        node,
+        name,
+        dials,
+        producer_key(name).address(),
+    )
+}
+
+fn machine_of(node: NodeIndex) -> Machine {
+    Machine::try_from(node.0).expect("plans have far fewer nodes")
+}
+
+fn both_ways([a, b]: [Machine; 2]) -> [[Machine; 2]; 2] {
+    [[a, b], [b, a]]
+}
