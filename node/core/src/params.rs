@@ -11,6 +11,7 @@ pub mod pool;
 
 pub use genesis::{Allocation, Genesis, GenesisError, Law, Retarget, Rules};
 
+use crate::primitives::Millis;
 pub use crate::primitives::limits::{
     BLOCK_BYTES_MAX, BLOCK_TRANSFERS_MAX, DOMAIN_BYTES_MAX, HEADER_BYTES, LIST_RESERVE_BYTES_MAX,
     MEMO_BYTES_MAX, SIGNED_TRANSFER_BYTES_MAX, SIGNED_TRANSFER_BYTES_MIN,
@@ -48,6 +49,10 @@ pub const GENESIS_BYTES_MAX: usize = 8 << 20;
 /// enough to repair a partition over a weekend's Saturday, short enough to bound the undo that is
 /// kept.
 pub const REORG_DEPTH_MAX: u64 = 8_640;
+
+/// A node whose tip is older than this is catching up (protocol §3): it follows every branch and
+/// holds none.
+pub const IBD_TIP_AGE: Millis = Millis::from_secs(24 * 3_600);
 
 /// Blocks below the reorg window whose undo is still kept, so that the operator can step back.
 pub const UNDO_MARGIN_BLOCKS: u64 = 144;

@@ -24,6 +24,8 @@ pub enum Table {
     /// Chainwork ‖ inverted arrival ‖ block id → nothing, for every connectable valid block without
     /// a connectable valid child: the last row is the block that the best chain should end in.
     BlockTips,
+    /// Like `BlockTips`, for branches that wait for the operator's word.
+    HeldTips,
     /// Height → block id along the chain of the best header.
     BestHeaders,
     /// Block id → transfers.
@@ -50,12 +52,13 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order.
-    pub const ALL: [Table; 16] = [
+    pub const ALL: [Table; 17] = [
         Table::Meta,
         Table::Headers,
         Table::Levels,
         Table::HeaderTips,
         Table::BlockTips,
+        Table::HeldTips,
         Table::BestHeaders,
         Table::Bodies,
         Table::Best,
@@ -78,6 +81,7 @@ impl Table {
             Table::Levels => "levels",
             Table::HeaderTips => "header_tips",
             Table::BlockTips => "block_tips",
+            Table::HeldTips => "held_tips",
             Table::BestHeaders => "best_headers",
             Table::Bodies => "bodies",
             Table::Best => "best",

@@ -49,6 +49,10 @@ fn log(event: &Event) {
         Event::TransferAdded(id) => tracing::debug!("transfer {id} waits for a block"),
         Event::TransferDropped(dropped) => tracing::debug!("transfer left the pool: {dropped:?}"),
         Event::BlockRefused { id, code } => tracing::warn!("block {id} refused: {code}"),
+        Event::BranchHeld { id } => tracing::error!(
+            "a branch with more work, up to block {id}, forks too deep below our tip to be followed: \
+             compare with other operators, then: archivas chain accept-branch {id}"
+        ),
         Event::PeerReady {
             peer,
             addr,

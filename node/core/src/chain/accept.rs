@@ -23,7 +23,7 @@ impl<S: Storage> Chain<S> {
         headers: &[Header],
     ) -> Result<HeadersVerdict, StorageError> {
         let mut verdict = HeadersVerdict::default();
-        let mut draft = self.draft();
+        let mut draft = self.draft(now);
         for (index, header) in headers.iter().enumerate() {
             let id = header.id();
             match draft.admit_header(now, &id, header)? {
@@ -48,7 +48,7 @@ impl<S: Storage> Chain<S> {
         now: Timestamp,
         block: CheckedBlock,
     ) -> Result<BlockVerdict, StorageError> {
-        let mut draft = self.draft();
+        let mut draft = self.draft(now);
         let (id, header) = (block.id(), *block.header());
         let (outcome, invalid) = match draft.admit_header(now, &id, &header)? {
             Admission::Stopped(stop) => (stop.into(), Vec::new()),
@@ -58,12 +58,8 @@ impl<S: Storage> Chain<S> {
             Admission::Stored(known) => draft.take_block(&id, known, block)?,
         };
         let finished = draft.finish(&self.view);
-        let tip_change = self.commit(finished)?;
-        Ok(BlockVerdict {
-            outcome,
-            invalid,
-            tip_change,
-        })
+        let walk = self.finish_walk(finished, invalid)?;
+        Ok(BlockVerdict { outcome, walk })
     }
 
     /// Remembers that a block broke a rule before it could become a `CheckedBlock`. Nothing happens
@@ -77,7 +73,7 @@ impl<S: Storage> Chain<S> {
         if !why.marks_block() || known.is_none_or(|known| known.status != Status::HeaderOnly) {
             return Ok(());
         }
-        let mut draft = self.draft();
+        let mut draft = self.draft(Timestamp::new(0));
         draft.mark_invalid(id)?;
         let finished = draft.finish(&self.view);
         self.commit(finished).map(drop)

@@ -4,10 +4,11 @@
 use alloc::vec::Vec;
 
 use super::verdict::{HeaderPoint, TipChange};
+use super::window::Policy;
 use crate::params::Genesis;
-use crate::primitives::{Address, BlockId, Height, LtHash};
+use crate::primitives::{Address, BlockId, Height, LtHash, Timestamp};
 use crate::rules::{CheckedBlock, CheckedTransfer};
-use crate::schema::{Arrival, Tip, meta, write};
+use crate::schema::{Arrival, Tip, Walk, meta, write};
 use crate::storage::{Batch, Overlay, Reader, Table};
 
 /// What the chain keeps in memory of the last commit; all of it can be derived from storage.
@@ -23,7 +24,7 @@ pub(super) struct View {
     pub next_arrival: Arrival,
     /// Where a reorganization is walking that takes more than one step; `None` at rest. While
     /// walking the tip is some block on the way, not the one with the most work.
-    pub target: Option<BlockId>,
+    pub walk: Option<Walk>,
     /// On the best header's chain the bodies of all blocks below this height are here.
     pub missing_from: Height,
 }
@@ -36,6 +37,10 @@ pub(super) struct Draft<'a, S> {
     pub view: View,
     /// The network's genesis.
     pub genesis: &'a Genesis,
+    /// What is followed without the operator.
+    pub policy: Policy,
+    /// The wall clock, for nothing but the age of the tip; headers are judged by their own callers.
+    pub now: Timestamp,
     /// How many more blocks this change may revert and apply.
     pub moves_left: u64,
     /// The block that this change is about, so that it is not read back and hashed again.
@@ -44,6 +49,8 @@ pub(super) struct Draft<'a, S> {
     pub left: Vec<CheckedBlock>,
     /// The blocks that joined it so far, oldest first.
     pub joined: Vec<CheckedBlock>,
+    /// Ends of branches that were held.
+    pub held: Vec<BlockId>,
 }
 
 /// A change that is ready to be committed.
@@ -54,24 +61,11 @@ pub(super) struct Finished {
     pub view: View,
     /// How the best chain changes.
     pub tip_change: Option<TipChange>,
+    /// Ends of branches that were held.
+    pub held: Vec<BlockId>,
 }
 
-impl<'a, S: Reader> Draft<'a, S> {
-    /// A draft that changes nothing yet.
-    pub fn new(storage: &'a S, view: &View, genesis: &'a Genesis, moves: u64) -> Self {
-        let rows = Overlay::new(storage);
-        let (left, joined) = (Vec::new(), Vec::new());
-        Self {
-            rows,
-            view: view.clone(),
-            genesis,
-            moves_left: moves,
-            fresh: None,
-            left,
-            joined,
-        }
-    }
-
+impl<S: Reader> Draft<'_, S> {
     /// Closes the draft of a change from `before`.
     pub fn finish(mut self, before: &View) -> Finished {
         self.write_meta(before);
@@ -85,6 +79,7 @@ impl<'a, S: Reader> Draft<'a, S> {
             batch,
             view: self.view,
             tip_change,
+            held: self.held,
         }
     }
 
@@ -97,8 +92,8 @@ impl<'a, S: Reader> Draft<'a, S> {
         if view.best_header != before.best_header {
             write::put_meta(rows, meta::BEST_HEADER, &view.best_header.id);
         }
-        if view.target != before.target {
-            write::set_target(rows, view.target.as_ref());
+        if view.walk != before.walk {
+            write::set_walk(rows, view.walk.as_ref());
         }
         if view.next_arrival != before.next_arrival {
             write::put_meta(rows, meta::NEXT_ARRIVAL, &view.next_arrival);

@@ -9,7 +9,7 @@ use super::headers::point;
 use super::tree::{Entry, none};
 use super::verdict::{BadBranch, WalkVerdict};
 use crate::params::RULES_VERSION;
-use crate::primitives::{BlockId, Height};
+use crate::primitives::{BlockId, Height, Timestamp};
 use crate::schema::{self, Status, meta, write};
 use crate::storage::{Reader, Storage, StorageError, Table};
 
@@ -21,15 +21,17 @@ impl<S: Storage> Chain<S> {
     /// The machine's outside; inside, why there is nothing to set aside.
     pub fn invalidate(
         &mut self,
+        now: Timestamp,
         id: &BlockId,
     ) -> Result<Result<WalkVerdict, BadBranch>, StorageError> {
         if let Err(bad) = self.find_branch(id)? {
             return Ok(Err(bad));
         }
-        let mut draft = self.draft();
+        let mut draft = self.draft(now);
         draft.mark(id, Status::SetAside)?;
         let invalid = draft.follow_best()?;
-        self.finish_walk(draft.finish(&self.view), invalid).map(Ok)
+        let finished = draft.finish(&self.view);
+        self.finish_walk(finished, invalid).map(Ok)
     }
 
     /// Takes the marks off a block, its ancestors and everything that descends from the first of
@@ -40,12 +42,13 @@ impl<S: Storage> Chain<S> {
     /// The machine's outside; inside, why there is nothing to reconsider.
     pub fn reconsider(
         &mut self,
+        now: Timestamp,
         id: &BlockId,
     ) -> Result<Result<WalkVerdict, BadBranch>, StorageError> {
         if let Err(bad) = self.find_branch(id)? {
             return Ok(Err(bad));
         }
-        let mut draft = self.draft();
+        let mut draft = self.draft(now);
         let mut wave: Vec<Entry> = draft.first_marked(id)?.into_iter().collect();
         while !wave.is_empty() {
             for (id, _) in &wave {
@@ -55,10 +58,11 @@ impl<S: Storage> Chain<S> {
             wave.retain(|(_, child)| !child.status.is_valid());
         }
         let invalid = draft.follow_best()?;
-        self.finish_walk(draft.finish(&self.view), invalid).map(Ok)
+        let finished = draft.finish(&self.view);
+        self.finish_walk(finished, invalid).map(Ok)
     }
 
-    fn find_branch(&self, id: &BlockId) -> Result<Result<(), BadBranch>, StorageError> {
+    pub(super) fn find_branch(&self, id: &BlockId) -> Result<Result<(), BadBranch>, StorageError> {
         Ok(match schema::header(&self.storage, id)? {
             None => Err(BadBranch::Unknown),
             Some(_) if *id == self.genesis_id => Err(BadBranch::Genesis),
@@ -73,7 +77,8 @@ impl<S: Storage> Chain<S> {
         if version == RULES_VERSION {
             return Ok(());
         }
-        let mut draft = self.draft();
+        // Without a clock no tip counts as old.
+        let mut draft = self.draft(Timestamp::new(0));
         let mut height = Height::GENESIS;
         loop {
             let ids = schema::ids_at(&draft.rows, height)?;

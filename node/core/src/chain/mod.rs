@@ -15,17 +15,21 @@ mod reorganize;
 mod template;
 mod tree;
 mod verdict;
+mod window;
 
 pub use invariants::Thoroughness;
 pub use verdict::{
-    BadBranch, BlockOutcome, BlockVerdict, HeaderPoint, HeaderStop, HeadersVerdict, NoTemplate,
-    OpenError, Template, TipChange, WalkVerdict,
+    BadBranch, BlockOutcome, BlockVerdict, HeaderPoint, HeaderStop, HeadersVerdict, HeldBranch,
+    NoTemplate, OpenError, Template, TipChange, WalkVerdict,
 };
+pub use window::Policy;
+
+use alloc::vec::Vec;
 
 use crate::params::{Genesis, Law};
-use crate::primitives::BlockId;
+use crate::primitives::{BlockId, Timestamp};
 use crate::schema::Tip;
-use crate::storage::{Batch, Storage, StorageError, StorageErrorKind, Table};
+use crate::storage::{Batch, Overlay, Storage, StorageError, StorageErrorKind, Table};
 use draft::{Draft, View};
 
 /// The history of one network, over a store that it owns.
@@ -40,6 +44,7 @@ pub struct Chain<S> {
     law: Law,
     view: View,
     self_checks: Option<Thoroughness>,
+    policy: Policy,
     /// Blocks that one commit reverts and applies at most: enough to leave
     /// [`REORG_STEP_BLOCKS`](crate::params::REORG_STEP_BLOCKS) for a branch that is one longer.
     step_moves: u64,
@@ -54,7 +59,7 @@ impl<S: Storage> Chain<S> {
     /// True while a reorganization is under way that takes more than one step: the tip is a block on
     /// the way, [`Chain::step`] goes on, and there is no template.
     pub const fn is_walking(&self) -> bool {
-        self.view.target.is_some()
+        self.view.walk.is_some()
     }
 
     /// The valid header with the most chainwork, among equals the first that came.
@@ -105,8 +110,19 @@ impl<S: Storage> Chain<S> {
         self.storage.commit(batch)
     }
 
-    fn draft(&self) -> Draft<'_, S> {
-        Draft::new(&self.storage, &self.view, &self.genesis, self.step_moves)
+    fn draft(&self, now: Timestamp) -> Draft<'_, S> {
+        Draft {
+            rows: Overlay::new(&self.storage),
+            view: self.view.clone(),
+            genesis: &self.genesis,
+            policy: self.policy,
+            now,
+            moves_left: self.step_moves,
+            fresh: None,
+            left: Vec::new(),
+            joined: Vec::new(),
+            held: Vec::new(),
+        }
     }
 
     /// Makes a draft true: one commit, then memory.

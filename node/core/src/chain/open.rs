@@ -3,7 +3,7 @@
 use super::draft::View;
 use super::invariants::Thoroughness;
 use super::verdict::OpenError;
-use super::{Chain, headers, queries};
+use super::{Chain, Policy, headers, queries};
 use crate::params::{Genesis, REORG_STEP_BLOCKS, RULES_VERSION};
 use crate::primitives::{Block, BlockId, LtHash, Work};
 use crate::schema::{self, Arrival, HeaderRecord, SCHEMA_VERSION, Status, meta, write};
@@ -39,6 +39,7 @@ impl<S: Storage> Chain<S> {
             law,
             view,
             self_checks,
+            policy: Policy::default(),
             step_moves: 2 * REORG_STEP_BLOCKS + 1,
         };
         chain.check_invariants(Thoroughness::Quick)?;
@@ -117,7 +118,7 @@ fn view(storage: &impl Reader) -> Result<View, StorageError> {
         tip,
         best_header,
         lthash: schema::lthash(storage)?,
-        target: schema::meta_row(storage, meta::TARGET)?,
+        walk: schema::meta_row(storage, meta::WALK)?,
         next_arrival: schema::required_meta_row(storage, meta::NEXT_ARRIVAL)?,
     })
 }

@@ -132,6 +132,45 @@ fn named(rows: &impl Reader, table: Table, height: Height) -> Result<BlockId, St
     })
 }
 
+/// The height of the last block that a block's chain shares with the best chain, which ends at
+/// `tip`.
+pub(super) fn fork_of(
+    rows: &impl Reader,
+    tip: Height,
+    id: &BlockId,
+) -> Result<Height, StorageError> {
+    let mut header = schema::required_header(rows, id)?.header;
+    if schema::best_header_id(rows, header.height)? == Some(*id) {
+        return fork_height(rows, header.height.min(tip));
+    }
+    let mut id = *id;
+    while schema::best_id(rows, header.height)? != Some(id) {
+        id = header.parent;
+        header = schema::required_header(rows, &id)?.header;
+    }
+    Ok(header.height)
+}
+
+/// Whether a block is, or descends from, another one.
+pub(super) fn descends(
+    rows: &impl Reader,
+    id: &BlockId,
+    ancestor: &BlockId,
+) -> Result<bool, StorageError> {
+    let height = schema::required_header(rows, ancestor)?.header.height;
+    let mut id = *id;
+    loop {
+        let header = schema::required_header(rows, &id)?.header;
+        if header.height <= height {
+            return Ok(id == *ancestor);
+        }
+        if schema::best_header_id(rows, header.height)? == Some(id) {
+            return Ok(schema::best_header_id(rows, height)? == Some(*ancestor));
+        }
+        id = header.parent;
+    }
+}
+
 /// The height of the last block that the best chain and the best header's chain share; both reach
 /// at least `highest`. Chains that have parted do not meet again, so halving finds it.
 pub(super) fn fork_height(storage: &impl Reader, highest: Height) -> Result<Height, StorageError> {

@@ -11,9 +11,9 @@ use super::draft::{Draft, Finished};
 use super::queries::fork_height;
 use super::verdict::WalkVerdict;
 use crate::ledger::{self, Fault};
-use crate::primitives::{BlockId, Height};
+use crate::primitives::{BlockId, Height, Timestamp};
 use crate::rules::{CheckedBlock, Invalid};
-use crate::schema::{self, Tip, write};
+use crate::schema::{self, Tip, Walk, write};
 use crate::storage::{Reader, Storage, StorageError, Table};
 
 /// Blocks that proved invalid, each with the rule that it breaks.
@@ -25,23 +25,26 @@ impl<S: Storage> Chain<S> {
     ///
     /// # Errors
     /// The machine's only.
-    pub fn step(&mut self) -> Result<WalkVerdict, StorageError> {
+    pub fn step(&mut self, now: Timestamp) -> Result<WalkVerdict, StorageError> {
         if !self.is_walking() {
             return Ok(WalkVerdict::default());
         }
-        let mut draft = self.draft();
+        let mut draft = self.draft(now);
         let invalid = draft.follow_best()?;
-        self.finish_walk(draft.finish(&self.view), invalid)
+        let finished = draft.finish(&self.view);
+        self.finish_walk(finished, invalid)
     }
 
     pub(super) fn finish_walk(
         &mut self,
-        finished: Finished,
+        mut finished: Finished,
         invalid: Culprits,
     ) -> Result<WalkVerdict, StorageError> {
+        let held = core::mem::take(&mut finished.held);
         let tip_change = self.commit(finished)?;
         Ok(WalkVerdict {
             invalid,
+            held,
             tip_change,
         })
     }
@@ -53,13 +56,20 @@ impl<S: Reader> Draft<'_, S> {
     /// of the rest.
     pub fn follow_best(&mut self) -> Result<Culprits, StorageError> {
         let mut culprits = Vec::new();
+        self.release_if_catching_up()?;
         loop {
             let best = self.best_candidate()?;
             if best == self.view.tip.id {
-                self.view.target = None;
+                self.view.walk = None;
+                self.release_outweighed()?;
                 return Ok(culprits);
             }
-            self.view.target = Some(best);
+            if !self.may_follow(&best)? {
+                self.hold(best)?;
+                continue;
+            }
+            let (home, target) = (self.home(), best);
+            self.view.walk = Some(Walk { home, target });
             if self.moves_left == 0 {
                 return Ok(culprits);
             }

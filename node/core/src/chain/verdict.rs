@@ -48,21 +48,31 @@ pub enum HeaderStop {
 pub struct BlockVerdict {
     /// What became of the block itself.
     pub outcome: BlockOutcome,
-    /// All blocks that proved invalid while the best chain was sought, in the order of discovery:
-    /// this block, ancestors that were stored without being on the best chain, or descendants that
-    /// had waited for this one. The blame is on each of these blocks, not on whoever sent this one.
+    /// What it set in motion.
+    pub walk: WalkVerdict,
+}
+
+/// What came of the search for the best chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WalkVerdict {
+    /// All blocks that proved invalid on the way, in the order of discovery: the block in question,
+    /// ancestors that were stored without being on the best chain, or descendants that had waited
+    /// for it. The blame is on each of these blocks, not on whoever sent the one in question.
     pub invalid: Vec<(BlockId, Invalid)>,
-    /// How the best chain changed. May stand beside any outcome that stored the block.
+    /// Ends of branches that have the most work and fork too deep to be followed without the
+    /// operator: an alarm.
+    pub held: Vec<BlockId>,
+    /// How the best chain changed.
     pub tip_change: Option<TipChange>,
 }
 
-/// The answer to a wish that the best chain move on or elsewhere.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WalkVerdict {
-    /// All blocks that proved invalid on the way, in the order of discovery.
-    pub invalid: Vec<(BlockId, Invalid)>,
-    /// How the best chain changed.
-    pub tip_change: Option<TipChange>,
+/// A branch with the work to be followed that waits for the operator's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldBranch {
+    /// Its last block.
+    pub tip: HeaderPoint,
+    /// The height of the last block that it shares with the best chain.
+    pub fork_height: Height,
 }
 
 /// Why a wish of the operator about a branch cannot be met.
@@ -71,8 +81,8 @@ pub enum BadBranch {
     /// No header with that id is stored.
     #[error("no block with that id is known here")]
     Unknown,
-    /// Genesis is the network: it can be neither set aside nor reconsidered.
-    #[error("the genesis block can be neither set aside nor reconsidered")]
+    /// Genesis is the network: there is no choice.
+    #[error("the genesis block is the network: there is no choice about it")]
     Genesis,
 }
 

@@ -110,12 +110,8 @@ impl<S: Storage> Node<S> {
         {
             state.known.insert(Item::Block(id));
         }
-        let BlockVerdict {
-            outcome,
-            invalid,
-            tip_change,
-        } = self.chain.accept_block(now.wall, block)?;
-        self.follow_chain(now, invalid, tip_change)?;
+        let BlockVerdict { outcome, walk } = self.chain.accept_block(now.wall, block)?;
+        self.follow_chain(now, walk)?;
         match (outcome, origin) {
             (BlockOutcome::Duplicate | BlockOutcome::Stored, Origin::Own(ticket)) => {
                 let answer = Answer::BlockAccepted(id);

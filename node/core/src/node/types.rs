@@ -166,6 +166,11 @@ pub enum Event {
         /// The rule that it breaks, for programs.
         code: &'static str,
     },
+    /// A branch has the most work but forks too deep to be followed without the operator: an alarm.
+    BranchHeld {
+        /// Its last block.
+        id: BlockId,
+    },
     /// A peer has said `Hello`.
     PeerReady {
         /// The connection.

@@ -7,7 +7,7 @@ use crate::mempool::{DropReason, Dropped};
 use crate::p2p::message::{Item, Message};
 use crate::params::pool::POOL_RETURN_BLOCKS_MAX;
 use crate::primitives::{BlockId, Height, Millis, Now};
-use crate::rules::{CheckedTransfer, Invalid};
+use crate::rules::CheckedTransfer;
 use crate::schema::{self, Tip};
 use crate::storage::{Storage, StorageError};
 use alloc::collections::BTreeMap;
@@ -30,24 +30,24 @@ pub(super) struct Unannounced {
 impl<S: Storage> Node<S> {
     /// Goes on with a long reorganization.
     pub(super) fn walk(&mut self, now: Now) -> Result<(), StorageError> {
-        let WalkVerdict {
-            invalid,
-            tip_change,
-        } = self.chain.step()?;
-        self.follow_chain(now, invalid, tip_change)
+        let walk = self.chain.step(now.wall)?;
+        self.follow_chain(now, walk)
     }
 
     /// The chain has changed, and that is committed: the pool follows, and when the chain is at
     /// rest everybody hears of the tip.
-    pub(super) fn follow_chain(
-        &mut self,
-        now: Now,
-        invalid: Vec<(BlockId, Invalid)>,
-        tip_change: Option<TipChange>,
-    ) -> Result<(), StorageError> {
+    pub(super) fn follow_chain(&mut self, now: Now, walk: WalkVerdict) -> Result<(), StorageError> {
+        let WalkVerdict {
+            invalid,
+            held,
+            tip_change,
+        } = walk;
         for (id, why) in invalid {
             let code = why.code();
             self.notify(Event::BlockRefused { id, code });
+        }
+        for id in held {
+            self.notify(Event::BranchHeld { id });
         }
         if let Some(change) = tip_change {
             self.follow_tip(now, change)?;

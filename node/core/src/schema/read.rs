@@ -104,7 +104,13 @@ pub fn header_tips(rows: &impl Reader) -> Result<Vec<BlockId>, StorageError> {
     ids_by_work(rows, Table::HeaderTips)
 }
 
-/// The ids of all connectable valid blocks without such a child, the best first.
+/// The ids of the ends of branches that wait for the operator's word, the best first.
+pub fn held_tips(rows: &impl Reader) -> Result<Vec<BlockId>, StorageError> {
+    ids_by_work(rows, Table::HeldTips)
+}
+
+/// The ids of all connectable valid blocks without such a child, the best first; without those that
+/// wait for the operator's word.
 pub fn block_tips(rows: &impl Reader) -> Result<Vec<BlockId>, StorageError> {
     ids_by_work(rows, Table::BlockTips)
 }
@@ -117,6 +123,16 @@ fn ids_by_work(rows: &impl Reader, table: Table) -> Result<Vec<BlockId>, Storage
 /// The block of that height on the best chain.
 pub fn best_id(rows: &impl Reader, height: Height) -> Result<Option<BlockId>, StorageError> {
     get(rows, Table::Best, &height_key(height))
+}
+
+/// The block of a height up to the tip's on the best chain: its absence is damage.
+pub fn required_best(rows: &impl Reader, height: Height) -> Result<BlockId, StorageError> {
+    require(rows, Table::Best, &height_key(height))
+}
+
+/// The block of a height up to the best header's on its chain: its absence is damage.
+pub fn required_best_header(rows: &impl Reader, height: Height) -> Result<BlockId, StorageError> {
+    require(rows, Table::BestHeaders, &height_key(height))
 }
 
 /// The block of that height on the chain of the best header.

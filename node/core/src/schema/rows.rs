@@ -21,8 +21,10 @@ pub mod meta {
     pub const BEST_HEADER: &[u8] = b"best_header";
     /// The lanes of the LtHash of all accounts.
     pub const LTHASH: &[u8] = b"lthash";
-    /// The block that a long reorganization is walking to; no row at rest.
-    pub const TARGET: &[u8] = b"target";
+    /// Where a long reorganization is walking, and from where: a `Walk`; no row at rest.
+    pub const WALK: &[u8] = b"walk";
+    /// The block whose branch the operator has accepted; no row before that.
+    pub const ACCEPTED: &[u8] = b"accepted";
     /// The arrival number that the next connectable block gets.
     pub const NEXT_ARRIVAL: &[u8] = b"next_arrival";
 }
@@ -109,6 +111,15 @@ pub struct Tip {
     pub chainwork: Work,
     /// The block's header.
     pub header: Header,
+}
+
+/// A reorganization that takes more than one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walk {
+    /// The tip when it began.
+    pub home: BlockId,
+    /// The block that it walks to.
+    pub target: BlockId,
 }
 
 /// Where a transfer stands on the best chain.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 
 use super::keys::{account_tx_key, block_tip_key, header_tip_key, height_key, level_key};
-use super::rows::{AccountTx, HeaderRecord, TxLocation, meta};
+use super::rows::{AccountTx, HeaderRecord, TxLocation, Walk, meta};
 use crate::ledger::Undo;
 use crate::primitives::block::encode_body;
 use crate::primitives::{Account, Address, BlockId, Height, LtHash, SignedTransfer, TxId, codec};
@@ -19,11 +19,11 @@ pub(crate) fn put_meta<R: Reader>(rows: &mut Overlay<'_, R>, name: &[u8], value:
     put(rows, Table::Meta, name.to_vec(), value);
 }
 
-/// Names the block that a long reorganization walks to, or says that none is going on.
-pub(crate) fn set_target<R: Reader>(rows: &mut Overlay<'_, R>, id: Option<&BlockId>) {
-    match id {
-        Some(id) => put_meta(rows, meta::TARGET, id),
-        None => rows.delete(Table::Meta, meta::TARGET.to_vec()),
+/// Says where a long reorganization walks, or that none is going on.
+pub(crate) fn set_walk<R: Reader>(rows: &mut Overlay<'_, R>, walk: Option<&Walk>) {
+    match walk {
+        Some(walk) => put_meta(rows, meta::WALK, walk),
+        None => rows.delete(Table::Meta, meta::WALK.to_vec()),
     }
 }
 
@@ -78,7 +78,21 @@ pub(crate) fn set_block_tip<R: Reader>(
 ) {
     if let Some(arrival) = record.arrival {
         let key = block_tip_key(&record.chainwork, arrival, id);
+        rows.delete(Table::HeldTips, key.clone());
         set_key(rows, Table::BlockTips, key, is_tip);
+    }
+}
+
+/// Moves the end of a branch to those that wait for the operator's word.
+pub(crate) fn hold_block_tip<R: Reader>(
+    rows: &mut Overlay<'_, R>,
+    id: &BlockId,
+    record: &HeaderRecord,
+) {
+    set_block_tip(rows, id, record, false);
+    if let Some(arrival) = record.arrival {
+        let key = block_tip_key(&record.chainwork, arrival, id);
+        rows.put(Table::HeldTips, key, Vec::new());
     }
 }
 

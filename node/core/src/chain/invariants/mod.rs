@@ -51,12 +51,12 @@ impl<S: Storage> Chain<S> {
             || "the LtHash of the accounts is not the state root of the tip",
         )?;
         ensure(
-            schema::best_candidate(rows)? == Some(view.target.unwrap_or(tip.id)),
+            schema::best_candidate(rows)? == Some(view.walk.map_or(tip.id, |walk| walk.target)),
             || "the tip, or the block walked to, is not the first comer with the most work",
         )?;
         ensure(
-            schema::meta_row(rows, meta::TARGET)? == view.target,
-            || "the block walked to is not the stored one",
+            schema::meta_row(rows, meta::WALK)? == view.walk,
+            || "the walk under way is not the stored one",
         )?;
         ensure(
             schema::best_ids(rows, tip.height, 2)? == [tip.id],

@@ -121,7 +121,13 @@ impl<S: Storage> Chain<S> {
             found == ends(|record| record.status.is_valid()),
             || "the ends of the branches of headers are not the stored ones",
         )?;
-        let found: BTreeSet<_> = schema::block_tips(&self.storage)?.into_iter().collect();
+        let mut found: BTreeSet<_> = schema::block_tips(&self.storage)?.into_iter().collect();
+        for held in schema::held_tips(&self.storage)? {
+            let only_there = found.insert(held);
+            ensure(only_there, || format!("{held} is held and is not"))?;
+            let heavy = tree[&held].chainwork >= self.view.tip.chainwork || self.is_walking();
+            ensure(heavy, || format!("{held} is held and is outweighed"))?;
+        }
         ensure(
             found == ends(HeaderRecord::is_candidate),
             || "the ends of the branches of blocks are not the stored ones",

@@ -23,7 +23,7 @@ fn try_transfers(transfers: Vec<SignedTransfer>) -> (Chain<MemoryStorage>, Block
     );
     let before = accounts(&chain);
     let verdict = give(&mut chain, &lab, &block);
-    if verdict.tip_change.is_none() {
+    if verdict.walk.tip_change.is_none() {
         assert_eq!(accounts(&chain), before);
         assert_eq!(chain.tip().id, lab.root);
         let record = chain.header(&block).unwrap().unwrap();
@@ -54,7 +54,7 @@ fn a_block_moves_money_nonces_and_the_tip() {
     let to = Address::from_bytes([7; 20]);
     let (chain, verdict) = try_transfers(vec![lab.pay(0, to, 500, 0), lab.pay(0, to, 1, 1)]);
     assert_eq!(verdict.outcome, BlockOutcome::Stored);
-    let change = verdict.tip_change.unwrap();
+    let change = verdict.walk.tip_change.unwrap();
     assert_eq!((change.left_blocks, change.joined_blocks), (0, 1));
     assert_eq!((change.left.len(), change.joined.len()), (0, 2));
     assert_eq!(change.to, *chain.tip());
@@ -192,8 +192,8 @@ fn a_wrong_state_root_makes_a_block_invalid() {
         panic!("{verdict:?}")
     };
     assert!(matches!(why, Invalid::WrongStateRoot { .. }));
-    assert_eq!(verdict.invalid, [(bad, why)]);
-    assert_eq!(verdict.tip_change, None);
+    assert_eq!(verdict.walk.invalid, [(bad, why)]);
+    assert_eq!(verdict.walk.tip_change, None);
     // Descendants are refused by their header already.
     let child = lab.empty(bad, 1);
     let headers = chain.accept_headers(LATE, &[lab.header(&child)]).unwrap();
@@ -353,7 +353,7 @@ fn a_body_waits_for_its_ancestors_without_an_arrival_number() {
     for id in [line[3], line[1], line[2]] {
         let verdict = give(&mut chain, &lab, &id);
         assert_eq!(
-            (verdict.outcome, verdict.tip_change),
+            (verdict.outcome, verdict.walk.tip_change),
             (BlockOutcome::Stored, None)
         );
         let record = chain.header(&id).unwrap().unwrap();
@@ -361,7 +361,7 @@ fn a_body_waits_for_its_ancestors_without_an_arrival_number() {
     }
     assert_eq!(chain.missing_bodies(9).unwrap(), [line[0]]);
     let verdict = give(&mut chain, &lab, &line[0]);
-    assert_eq!(verdict.tip_change.unwrap().joined_blocks, 4);
+    assert_eq!(verdict.walk.tip_change.unwrap().joined_blocks, 4);
     let arrival = |id| chain.header(id).unwrap().unwrap().arrival.unwrap().get();
     let arrivals: Vec<u64> = line.iter().map(arrival).collect();
     assert_eq!(arrivals, [1, 2, 3, 4]);

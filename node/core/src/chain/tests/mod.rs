@@ -9,6 +9,7 @@ mod random_trees;
 mod reorganizing;
 mod serving;
 mod template;
+mod window;
 
 use alloc::collections::BTreeMap;
 
@@ -28,7 +29,7 @@ fn give_all<S: Storage>(chain: &mut Chain<S>, lab: &Lab, ids: &[BlockId]) {
     for id in ids {
         let verdict = give(chain, lab, id);
         assert_eq!(
-            (verdict.outcome, verdict.invalid),
+            (verdict.outcome, verdict.walk.invalid),
             (BlockOutcome::Stored, alloc::vec![])
         );
     }

@@ -89,7 +89,7 @@ fn a_reorganization_of_any_depth_leaves_what_a_fresh_node_has() {
         give_all(&mut chain, &lab, &old);
         give_all(&mut chain, &lab, &new[..depth]);
         assert_eq!(chain.tip().id, old[depth - 1]);
-        let change = give(&mut chain, &lab, &new[depth]).tip_change.unwrap();
+        let change = give(&mut chain, &lab, &new[depth]).walk.tip_change.unwrap();
         let blocks = u64::try_from(depth).unwrap();
         assert_eq!(
             (change.left_blocks, change.joined_blocks),
@@ -133,8 +133,10 @@ fn an_invalid_block_in_the_middle_of_a_branch_leaves_the_old_tip_when_that_is_he
     give_all(&mut chain, &lab, &[bad, rest[0]]);
     let verdict = give(&mut chain, &lab, &rest[1]);
     assert_eq!(verdict.outcome, BlockOutcome::KnownInvalid);
-    assert!(matches!(verdict.invalid[..], [(at, Invalid::WrongStateRoot { .. })] if at == bad));
-    assert_eq!(verdict.tip_change, None);
+    assert!(
+        matches!(verdict.walk.invalid[..], [(at, Invalid::WrongStateRoot { .. })] if at == bad)
+    );
+    assert_eq!(verdict.walk.tip_change, None);
     assert_eq!(best_chain_rows(&chain), before);
     for id in [bad, rest[0], rest[1]] {
         assert!(!chain.header(&id).unwrap().unwrap().status.is_valid());
@@ -167,8 +169,10 @@ fn an_invalid_block_in_the_middle_of_a_branch_leaves_its_valid_part_when_that_is
     assert_eq!(chain.tip().id, ours[1]);
     let verdict = give(&mut chain, &lab, &all[0]);
     assert_eq!(verdict.outcome, BlockOutcome::Stored);
-    assert!(matches!(verdict.invalid[..], [(at, Invalid::WrongStateRoot { .. })] if at == bad));
-    let change = verdict.tip_change.unwrap();
+    assert!(
+        matches!(verdict.walk.invalid[..], [(at, Invalid::WrongStateRoot { .. })] if at == bad)
+    );
+    let change = verdict.walk.tip_change.unwrap();
     assert_eq!((change.left_blocks, change.joined_blocks), (2, 4));
     assert_eq!(chain.tip().id, good[3]);
     assert_eq!(chain.best_header().id, good[3]);
@@ -201,7 +205,7 @@ fn two_invalid_branches_in_one_change_are_both_found_and_the_third_is_taken() {
     chain.accept_headers(LATE, &headers).unwrap();
     give_all(&mut chain, &lab, &ids[1..]);
     let verdict = give(&mut chain, &lab, &gate);
-    let culprits: Vec<BlockId> = verdict.invalid.iter().map(|(at, _)| *at).collect();
+    let culprits: Vec<BlockId> = verdict.walk.invalid.iter().map(|(at, _)| *at).collect();
     assert_eq!(culprits, [worst[0], worse[0]]);
     // Two branches of equal work are left: they became connectable together, so the id decides.
     let candidates = [bad[1], ids[ids.len() - 1]];
@@ -247,7 +251,7 @@ fn a_long_reorganization_walks_in_steps_and_a_restart_goes_on_with_it() {
     give_all(&mut chain, &lab, &old);
     give_all(&mut chain, &lab, &new[..10]);
     chain.step_moves = 4;
-    let first = give(&mut chain, &lab, &new[10]).tip_change.unwrap();
+    let first = give(&mut chain, &lab, &new[10]).walk.tip_change.unwrap();
     assert_eq!((first.left_blocks, first.joined_blocks), (4, 0));
     let mut heights = vec![chain.tip().height.get()];
     while chain.is_walking() {
@@ -257,7 +261,7 @@ fn a_long_reorganization_walks_in_steps_and_a_restart_goes_on_with_it() {
         );
         chain = reopen(&chain, &lab);
         chain.step_moves = 4;
-        let step = chain.step().unwrap();
+        let step = chain.step(LATE).unwrap();
         let change = step.tip_change.unwrap();
         assert_eq!(change.to, *chain.tip());
         assert!(change.left_blocks + change.joined_blocks <= 4);
@@ -265,7 +269,10 @@ fn a_long_reorganization_walks_in_steps_and_a_restart_goes_on_with_it() {
     }
     assert_eq!(heights, [6, 2, 2, 6, 10, 11]);
     assert_eq!(chain.tip().id, new[10]);
-    assert_eq!(chain.step().unwrap(), crate::chain::WalkVerdict::default());
+    assert_eq!(
+        chain.step(LATE).unwrap(),
+        crate::chain::WalkVerdict::default()
+    );
     let mut fresh = lab.chain();
     give_all(&mut fresh, &lab, &new);
     assert_eq!(best_chain_rows(&chain), best_chain_rows(&fresh));
@@ -294,7 +301,7 @@ fn a_walk_whose_branch_proves_invalid_goes_back_to_the_best_valid_tip() {
     give(&mut chain, &lab, last);
     let mut culprits = Vec::new();
     while chain.is_walking() {
-        let step = chain.step().unwrap();
+        let step = chain.step(LATE).unwrap();
         culprits.extend(step.invalid.into_iter().map(|(at, _)| at));
     }
     assert_eq!(culprits, [bad]);
@@ -316,7 +323,7 @@ fn a_walk_turns_when_another_branch_overtakes_its_target() {
     let more = lab.line(old[5], 2, 2);
     give_all(&mut chain, &lab, &more);
     while chain.is_walking() {
-        chain.step().unwrap();
+        chain.step(LATE).unwrap();
     }
     assert_eq!(chain.tip().id, more[1]);
 }

@@ -1,0 +1,184 @@
+//! The reorg window: a branch that forks deep below the tip is not followed by itself but held, and
+//! the operator is told and decides (`protocol.md` §3).
+//!
+//! Held branches leave `block_tips` for a table of their own, so that the best candidate is always
+//! one that may be followed. They come back when they may, or when our own branch outweighs them.
+
+use alloc::vec::Vec;
+
+use super::Chain;
+use super::draft::Draft;
+use super::headers::point;
+use super::queries::{descends, fork_of};
+use super::verdict::{BadBranch, HeldBranch, WalkVerdict};
+use crate::params::{IBD_TIP_AGE, REORG_DEPTH_MAX};
+use crate::primitives::{BlockId, Timestamp, Work};
+use crate::schema::{self, HeaderRecord, Tip, meta, write};
+use crate::storage::{Reader, Storage, StorageError};
+
+/// What a node follows by itself. Constants of a network's release, not of its genesis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How many blocks may be left for another branch without the operator.
+    pub reorg_depth_max: u64,
+    /// A tip of less work is one of a node that still catches up: it follows every branch.
+    pub minimum_chainwork: Work,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            reorg_depth_max: REORG_DEPTH_MAX,
+            minimum_chainwork: Work::ZERO,
+        }
+    }
+}
+
+impl<S: Storage> Chain<S> {
+    /// Sets what is followed without the operator. Changes nothing by itself.
+    pub const fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// The branches that have the work to be followed and are held, the heaviest first.
+    ///
+    /// # Errors
+    /// The machine's only.
+    pub fn held_branches(&self) -> Result<Vec<HeldBranch>, StorageError> {
+        let rows = &self.storage;
+        let held = schema::held_tips(rows)?;
+        let branch = |id: BlockId| -> Result<HeldBranch, StorageError> {
+            let tip = point(&id, &schema::required_header(rows, &id)?);
+            let fork_height = fork_of(rows, self.view.tip.height, &id)?;
+            Ok(HeldBranch { tip, fork_height })
+        };
+        held.into_iter().map(branch).collect()
+    }
+
+    /// Lets a branch be followed at the operator's wish, however deep it forks: the one that holds
+    /// or will hold this block. It is followed once it has the most work.
+    ///
+    /// # Errors
+    /// The machine's outside; inside, why there is no such branch.
+    pub fn accept_branch(
+        &mut self,
+        now: Timestamp,
+        id: &BlockId,
+    ) -> Result<Result<WalkVerdict, BadBranch>, StorageError> {
+        if let Err(bad) = self.find_branch(id)? {
+            return Ok(Err(bad));
+        }
+        let mut draft = self.draft(now);
+        write::put_meta(&mut draft.rows, meta::ACCEPTED, id);
+        draft.release_held(|_, _| true)?;
+        let invalid = draft.follow_best()?;
+        let finished = draft.finish(&self.view);
+        self.finish_walk(finished, invalid).map(Ok)
+    }
+}
+
+impl<S: Reader> Draft<'_, S> {
+    /// Whether the best chain may move to this block without the operator. Cheapest first. A walk
+    /// that is under way is judged as if it had not begun.
+    pub fn may_follow(&self, id: &BlockId) -> Result<bool, StorageError> {
+        let record = self.record(id)?;
+        let home_id = self.home();
+        if record.header.parent == home_id || self.is_catching_up() || self.has_agreed_to(id)? {
+            return Ok(true);
+        }
+        let home = self.record(&home_id)?;
+        if !home.status.is_valid() {
+            return Ok(true);
+        }
+        let fork = self.fork_from_home(id)?;
+        let depth = home.header.height.get() - fork.header.height.get();
+        let above = |work: Work| {
+            work.checked_sub(fork.chainwork)
+                .expect("a fork has less work")
+        };
+        Ok(depth <= self.policy.reorg_depth_max
+            || above(record.chainwork) >= above(home.chainwork).saturating_mul(2))
+    }
+
+    /// The tip, or where a walk that is under way began.
+    pub fn home(&self) -> BlockId {
+        self.view.walk.map_or(self.view.tip.id, |walk| walk.home)
+    }
+
+    /// The last block that a block's chain shares with the one that ends at home.
+    fn fork_from_home(&self, id: &BlockId) -> Result<HeaderRecord, StorageError> {
+        let (mut home, mut id) = (self.home(), *id);
+        if home == self.view.tip.id {
+            let height = fork_of(&self.rows, self.view.tip.height, &id)?;
+            let shared = schema::required_best(&self.rows, height)?;
+            return self.record(&shared);
+        }
+        loop {
+            let (ours, theirs) = (self.record(&home)?, self.record(&id)?);
+            if home == id {
+                return Ok(ours);
+            }
+            if ours.header.height >= theirs.header.height {
+                home = ours.header.parent;
+            }
+            if theirs.header.height >= ours.header.height {
+                id = theirs.header.parent;
+            }
+        }
+    }
+
+    fn record(&self, id: &BlockId) -> Result<HeaderRecord, StorageError> {
+        schema::required_header(&self.rows, id)
+    }
+
+    /// Whether a walk to this branch is under way, or the operator has accepted it.
+    fn has_agreed_to(&self, id: &BlockId) -> Result<bool, StorageError> {
+        let accepted: Option<BlockId> = schema::meta_row(&self.rows, meta::ACCEPTED)?;
+        let target = self.view.walk.map(|walk| walk.target);
+        for agreed in target.iter().chain(&accepted) {
+            if descends(&self.rows, id, agreed)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the tip is that of a node in its initial download.
+    fn is_catching_up(&self) -> bool {
+        let Tip {
+            chainwork, header, ..
+        } = &self.view.tip;
+        *chainwork < self.policy.minimum_chainwork || self.now.since(header.timestamp) > IBD_TIP_AGE
+    }
+
+    /// Takes a candidate out of the choice until it may be followed.
+    pub fn hold(&mut self, id: BlockId) -> Result<(), StorageError> {
+        let record = self.record(&id)?;
+        write::hold_block_tip(&mut self.rows, &id, &record);
+        self.held.push(id);
+        Ok(())
+    }
+
+    /// Brings held branches back into the choice while the node catches up.
+    pub fn release_if_catching_up(&mut self) -> Result<(), StorageError> {
+        match self.is_catching_up() {
+            true => self.release_held(|_, _| true),
+            false => Ok(()),
+        }
+    }
+
+    /// Brings back the held branches that our own outweighs: there is nothing to decide any more.
+    pub fn release_outweighed(&mut self) -> Result<(), StorageError> {
+        self.release_held(|work, tip| work < tip.chainwork)
+    }
+
+    fn release_held(&mut self, which: fn(Work, &Tip) -> bool) -> Result<(), StorageError> {
+        for id in schema::held_tips(&self.rows)? {
+            let record = self.record(&id)?;
+            if which(record.chainwork, &self.view.tip) {
+                write::set_block_tip(&mut self.rows, &id, &record, true);
+            }
+        }
+        Ok(())
+    }
+}
