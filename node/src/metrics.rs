@@ -47,6 +47,7 @@ pub struct Metrics {
     block_duration: Histogram,
     blocks_rejected: Labelled<Counter>,
     reorgs: Counter,
+    fork_alarms: Counter,
     reorg_depth: Histogram,
     rpc_requests: Labelled<Counter>,
     rpc_errors: Labelled<Counter>,
@@ -91,6 +92,10 @@ impl Metrics {
                 Labelled::new("reason", Counter::default),
             ),
             reorgs: names.default("reorgs", "Changes of the tip that left blocks"),
+            fork_alarms: names.default(
+                "fork_alarms",
+                "Heavier branches seen that fork too deep to be followed without the operator",
+            ),
             reorg_depth: names.add(
                 "reorg_depth_blocks",
                 "Blocks left by a change of the tip",
@@ -146,6 +151,9 @@ impl Metrics {
             }
             Event::BlockRefused { code, .. } => {
                 self.blocks_rejected.of(code).inc();
+            }
+            Event::BranchHeld { .. } => {
+                self.fork_alarms.inc();
             }
             Event::PeerReady { .. } => {
                 self.peers_ready.inc();

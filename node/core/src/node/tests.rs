@@ -292,8 +292,9 @@ fn a_long_reorganization_takes_turns_and_is_announced_once_when_it_is_over() {
         node.chain
             .set_self_checks(Some(crate::chain::Thoroughness::Quick));
     }
+    net.mine(0, 150);
     assert!(matches!(net.submit(0, payment(0)), Answer::Accepted(_)));
-    net.mine(0, 210);
+    net.mine(0, 60);
     assert!(net.nodes[0].mempool().is_empty());
     net.mine(1, 211);
     net.connect(0, 1);
