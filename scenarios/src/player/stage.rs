@@ -301,9 +301,11 @@ impl<'a, W: World> Stage<'a, W> {
             nodes,
             simulated,
         };
-        outcome
-            .vacuous
-            .extend(super::vacuity::untold(self.plan, &outcome));
+        // A run that was broken off has not told its story, and need not.
+        if outcome.violations.is_empty() && outcome.harness.is_none() {
+            let untold = super::vacuity::untold(self.plan, &outcome);
+            outcome.vacuous.extend(untold);
+        }
         outcome
     }
 }

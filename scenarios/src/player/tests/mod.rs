@@ -73,6 +73,8 @@ fn keeping_the_first_branch_for_ever_fails_convergence_with_every_seed() {
             (violation.check.as_str(), outcome.verdict().exit_code()),
             ("convergence", 11)
         );
+        // What was broken off is not called vacuous as well.
+        assert!(outcome.vacuous.is_empty());
     }
 }
 
