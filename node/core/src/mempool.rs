@@ -311,6 +311,8 @@ impl Mempool {
 
 #[cfg(test)]
 mod tests {
+    mod full;
+
     use super::*;
     use crate::params::networks;
     use crate::params::pool::{POOL_EXPIRY, POOL_SENDER_MAX};

@@ -164,3 +164,28 @@ fn median_time_past(rows: &impl Reader, last: &Header) -> Result<Timestamp, Stor
     }
     Ok(rules::median_time_past(&mut times))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::networks;
+
+    #[test]
+    fn a_chain_with_more_work_than_256_bits_count_is_refused() {
+        let header = networks::dev().header();
+        let work = Work::of_target(header.bits.expand().expect("a target"));
+        let most = Work::from_be_bytes([0xff; 32]);
+        let on = |chainwork| {
+            let parent = HeaderRecord {
+                header,
+                chainwork,
+                status: Status::HeaderOnly,
+                arrival: None,
+            };
+            record(&header, &parent).map(|record| record.chainwork)
+        };
+        let room = most.checked_sub(work).expect("one block has less");
+        assert_eq!(on(room), Ok(most));
+        assert_eq!(on(most), Err(Invalid::ChainworkOverflow));
+    }
+}
