@@ -1,5 +1,7 @@
 //! What a block's id stands for: one body and no other.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 mod workshop;
 
 use archivas_core::primitives::Block;

@@ -1,6 +1,8 @@
 //! The largest legal block: nothing on its way — wire, checks, ledger, undo, indexes — has a smaller
 //! bound than consensus has, and nothing lets one byte more through.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 mod workshop;
 
 use archivas_core::chain::{BlockOutcome, Chain};

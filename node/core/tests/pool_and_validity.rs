@@ -1,6 +1,8 @@
 //! The pool is policy: what waits in it, waited in it or was refused by it changes no verdict about
 //! a block. And what it offers always makes a valid block.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 mod workshop;
 
 use archivas_core::node::{Action, Answer, Node, NodeConfig, Ticket, check};
@@ -99,7 +101,11 @@ fn a_transfer_that_waits_here_is_not_valid_twice_in_a_block() {
         );
         assert_eq!(node.refusal(&twice), "nonce_used");
         assert_eq!(node.node.tip().height.get(), 0);
-        let once = valid(node.node.chain(), address(9), &[waiting.clone()]);
+        let once = valid(
+            node.node.chain(),
+            address(9),
+            std::slice::from_ref(&waiting),
+        );
         node.must_take(&once);
         assert_eq!(node.node.mempool().len(), 0);
     }
@@ -153,7 +159,11 @@ fn a_waiting_transfer_is_judged_on_the_branch_of_the_block_that_has_it() {
         let next = pay(&genesis, 0, address(1), 500, 1);
         let broke = forged(&maker, vec![next], root_of(&accounts(&maker)));
         // On that one it is as good as ever.
-        let good = valid(node.node.chain(), address(9), &[waiting.clone()]);
+        let good = valid(
+            node.node.chain(),
+            address(9),
+            std::slice::from_ref(&waiting),
+        );
         node.must_take(&good);
         node.must_take(&spent);
         assert_eq!(node.refusal(&stale), "nonce_used");

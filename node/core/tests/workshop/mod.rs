@@ -4,6 +4,7 @@
     dead_code,
     reason = "every test of this folder is a crate and uses a part"
 )]
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use archivas_core::chain::{BlockOutcome, BlockVerdict, Chain, Thoroughness};
 use archivas_core::params::{Allocation, Genesis, Retarget, Rules};
