@@ -312,6 +312,14 @@ mod tests {
     }
 
     #[test]
+    fn a_branch_that_waits_for_the_operator_is_an_alarm() {
+        let metrics = Metrics::new(&build_info());
+        let id = BlockId::from_bytes([7; 32]);
+        metrics.observe_event(&Event::BranchHeld { id });
+        assert_lines(&metrics, &["archivas_fork_alarms_total 1"]);
+    }
+
+    #[test]
     fn a_reorganization_counts_with_its_depth() {
         let metrics = Metrics::new(&build_info());
         metrics.observe_event(&tip_changed(tip(4, 0), tip(5, 0), 3, 4));
