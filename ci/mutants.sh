@@ -37,7 +37,7 @@ try_one() {
     scenario=$(field "$patch" scenario) check=$(field "$patch" check)
     log=$scratch/$(basename "$patch" .patch).log
     copy_tree
-    if ! (cd "$tree" && git apply --unidiff-zero "$patch") 2>"$log"; then
+    if ! (cd "$tree" && GIT_CEILING_DIRECTORIES="$scratch" git apply "$patch") 2>"$log"; then
         echo "does not apply"; cat "$log" >&2; return 1
     fi
     find "$tree" -newer "$log" -name '*.rs' -exec touch {} +
