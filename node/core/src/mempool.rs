@@ -32,12 +32,6 @@ impl FeeRate {
     pub const fn get(self) -> u64 {
         self.0
     }
-
-    /// This rate raised to `percent` of itself, rounded up.
-    fn scaled(self, percent: u64) -> Self {
-        let scaled = (u128::from(self.0) * u128::from(percent)).div_ceil(100);
-        Self(u64::try_from(scaled).unwrap_or(u64::MAX))
-    }
 }
 
 /// A transfer in the pool.
@@ -420,6 +414,17 @@ mod tests {
         assert_eq!(reasons(&admitted.dropped), [DropReason::Replaced]);
         assert_eq!(pool.len(), 1);
         pool.check_invariants();
+    }
+
+    #[test]
+    fn a_replacement_that_pays_a_hair_less_than_a_tenth_more_is_refused() {
+        let mut pool = Mempool::default();
+        let owner = account(1_000_000, 0);
+        pool.admit(NOW, transfer(1, 0, 1, 501), owner)
+            .expect("taken");
+        let hair_less = pool.admit(NOW, transfer(1, 0, 2, 551), owner);
+        assert_eq!(hair_less, Err(PoolRefusal::ReplacementUnderpriced));
+        assert!(pool.admit(NOW, transfer(1, 0, 2, 552), owner).is_ok());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::params::pool::{
     POOL_BYTES_MAX, POOL_COUNT_MAX, POOL_NONCE_GAP_MAX, POOL_REPLACEMENT_PERCENT, POOL_SENDER_MAX,
 };
 use crate::primitives::Account;
-use crate::primitives::{Address, Instant, SignedTransfer, TxId};
+use crate::primitives::{Address, Amount, Instant, SignedTransfer, TxId};
 use crate::rules::CheckedTransfer;
 use alloc::vec::Vec;
 
@@ -91,7 +91,7 @@ impl Mempool {
             total += sender.cost();
             match sender.entries.get(&transfer.nonce) {
                 Some(old) => {
-                    may_replace(old, transfer, rate)?;
+                    may_replace(old, transfer)?;
                     total -= old.cost();
                 }
                 None if sender.entries.len() >= POOL_SENDER_MAX => {
@@ -208,8 +208,14 @@ impl Mempool {
     }
 }
 
-fn may_replace(old: &Entry, new: &SignedTransfer, rate: FeeRate) -> Result<(), PoolRefusal> {
-    if new.fee > old.transfer.signed().fee && rate >= old.rate.scaled(POOL_REPLACEMENT_PERCENT) {
+/// Compares the rates as fractions: a [`FeeRate`] is rounded, and a replacement that pays a little
+/// less than it must would now and then pass.
+fn may_replace(old: &Entry, new: &SignedTransfer) -> Result<(), PoolRefusal> {
+    let old_fee = old.transfer.signed().fee;
+    let wide = |fee: Amount, size: usize| u128::from(fee.get()) * (size as u128);
+    let percent = u128::from(POOL_REPLACEMENT_PERCENT);
+    let enough = wide(new.fee, old.transfer.size()) * 100 >= wide(old_fee, new.size()) * percent;
+    if new.fee > old_fee && enough {
         Ok(())
     } else {
         Err(PoolRefusal::ReplacementUnderpriced)
