@@ -11,7 +11,7 @@ mod output;
 mod report;
 mod state;
 mod tx;
-mod version;
+pub mod version;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
