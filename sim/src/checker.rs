@@ -11,6 +11,8 @@ use archivas_scenarios::draws::{Draw, Draws};
 use tokio::sync::mpsc;
 
 use crate::agenda::Agenda;
+use crate::faults::LATE_FINDING;
+use crate::meter::{Meter, Part};
 use crate::spawner::NodeSpawner;
 use crate::trace::{Kind, Trace};
 
@@ -18,8 +20,6 @@ use crate::trace::{Kind, Trace};
 const USUAL_NS_MAX: u64 = 8_000_000;
 /// One finding in so many is late.
 const LATE_ONE_IN: u64 = 64;
-/// The name of a late finding in reports.
-pub const LATE_FINDING: &str = "late_finding";
 /// Late findings take up to this.
 const LATE_NS_MAX: u64 = 2_000_000_000;
 
@@ -84,14 +84,20 @@ impl ports::Checker for NodeChecker {
         let deadline = self.agenda.now() + self.time_ns(&job);
         self.trace
             .record(self.node, Kind::Checked, deadline, &id.0.to_le_bytes());
-        let agenda = self.agenda.clone();
+        let (agenda, meter) = (self.agenda.clone(), self.trace.meter().clone());
         self.spawner.spawn(async move {
-            let finding = check(job, &law);
+            let finding = judge(job, &law, &meter);
             agenda.sleep_until(deadline).await;
             // A closed queue: the life ended meanwhile, and nobody cares.
             let _ = done.send((id, finding)).await;
         });
     }
+}
+
+/// The pure function that a pool of workers runs in production.
+fn judge(job: Job, law: &Law, meter: &Meter) -> Finding {
+    let _checking = meter.time(Part::Checking);
+    check(job, law)
 }
 
 #[cfg(test)]

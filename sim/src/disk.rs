@@ -12,6 +12,7 @@ use archivas_core::primitives::Millis;
 use archivas_scenarios::draws::Draws;
 use redb::StorageBackend;
 
+use crate::meter::Part;
 use crate::trace::{Kind, Trace};
 
 pub mod image;
@@ -316,12 +317,14 @@ impl StorageBackend for Backend {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let _disks = self.disk.0.trace.meter().time(Part::Disks);
         self.alive()?.image.read(offset, out)?;
         self.record(Kind::DiskRead, offset, &(out.len() as u64).to_le_bytes());
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        let _disks = self.disk.0.trace.meter().time(Part::Disks);
         let mut state = self.changing()?;
         state.image.set_len(len)?;
         self.record(Kind::DiskLength, len, &[]);
@@ -329,6 +332,7 @@ impl StorageBackend for Backend {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let _disks = self.disk.0.trace.meter().time(Part::Disks);
         let mut state = self.changing()?;
         state.image.sync();
         state.debt_ns += state.speed.sync_us * 1_000;
@@ -337,6 +341,7 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let _disks = self.disk.0.trace.meter().time(Part::Disks);
         let mut state = self.changing()?;
         state.image.write(offset, data)?;
         state.debt_ns += state.speed.write_mib_us * data.len() as u64 * 1_000 / (1 << 20);

@@ -10,18 +10,25 @@ compile_error!(
 );
 
 pub mod agenda;
+pub mod bench;
 pub mod checker;
+pub mod cli;
 pub mod clock;
 pub mod disk;
+pub mod explore;
+pub mod failure;
+pub mod faults;
 pub mod feed;
 pub mod host;
 pub mod http;
 pub mod judges;
+pub mod meter;
 pub mod miner;
 pub mod network;
 pub mod node;
 pub mod panics;
 pub mod runner;
+pub mod seed;
 pub mod spawner;
 pub mod stopwatch;
 pub mod thread;

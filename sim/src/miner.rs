@@ -8,6 +8,8 @@ use archivas_core::primitives::{Address, Block, Header};
 use archivas_scenarios::world::{HarnessError, Mined};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::meter::{Meter, Part};
+
 /// The most hashes that a seal is tried with: 2^15 times what the hardest first block takes.
 const HASHES_MAX: u64 = 1 << 24;
 
@@ -18,6 +20,7 @@ const HASHES_MAX: u64 = 1 << 24;
 pub async fn mine(
     commands: &mpsc::Sender<Command>,
     producer: Address,
+    meter: &Meter,
 ) -> Result<Mined, HarnessError> {
     let gone = || Ok(Mined::Nothing("the node has stopped".into()));
     let Some(template) = ask(commands, |answer| Command::Template(producer, answer)).await else {
@@ -27,7 +30,7 @@ pub async fn mine(
         Ok(template) => template,
         Err(reason) => return Ok(Mined::Nothing(reason.to_string())),
     };
-    let header = seal(header)?;
+    let header = seal(header, meter)?;
     let transfers = transfers
         .iter()
         .map(|transfer| transfer.signed().clone())
@@ -60,7 +63,8 @@ async fn ask<T>(
 ///
 /// # Errors
 /// When none of the first 2^24 does.
-pub fn seal(mut header: Header) -> Result<Header, HarnessError> {
+pub fn seal(mut header: Header, meter: &Meter) -> Result<Header, HarnessError> {
+    let _sealing = meter.time(Part::Sealing);
     let target = header.bits.expand();
     let target = target.map_err(|error| HarnessError(format!("a template's bits: {error}")))?;
     for nonce in 0..HASHES_MAX {

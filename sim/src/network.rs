@@ -16,6 +16,7 @@ use archivas_scenarios::draws::Draws;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::agenda::Agenda;
+use crate::meter::{Meter, Part};
 use crate::trace::{NO_NODE, Trace};
 
 pub mod connection;
@@ -58,6 +59,7 @@ pub struct Net(Arc<Shared>);
 
 struct Shared {
     agenda: Agenda,
+    meter: Meter,
     board: Mutex<Switchboard>,
 }
 
@@ -65,16 +67,20 @@ impl Net {
     /// A network with no machine but the harness.
     #[must_use]
     pub fn new(agenda: Agenda, draws: Draws, trace: Trace) -> Self {
+        let meter = trace.meter().clone();
         let mut board = Switchboard::new(draws, trace);
         board.add(NO_NODE, "harness", address_of(NO_NODE));
+        let board = Mutex::new(board);
         Self(Arc::new(Shared {
             agenda,
-            board: Mutex::new(board),
+            meter,
+            board,
         }))
     }
 
     /// Changes or reads the network at the present time; then wakes whom the change concerns.
     pub fn with<T>(&self, act: impl FnOnce(&mut Switchboard) -> T) -> T {
+        let _network = self.0.meter.time(Part::Network);
         let mut board = self.0.board.lock().unwrap_or_else(PoisonError::into_inner);
         board.now = self.0.agenda.now();
         let value = act(&mut board);

@@ -20,6 +20,7 @@ use crate::agenda::Agenda;
 use crate::checker::NodeChecker;
 use crate::clock::{NodeClock, Skew};
 use crate::disk::{Disk, Fault, Survival};
+use crate::faults::{KILL_WHILE_WRITING, POWER_LOSS_WHILE_WRITING};
 use crate::feed::{Feed, Listener};
 use crate::host::NodeHost;
 use crate::miner;
@@ -257,14 +258,14 @@ impl SimNode {
         tokio::select! {
             biased;
             // Whether a block came of it is the draw's business.
-            _ = miner::mine(&life.commands, self.producer) => {}
+            _ = miner::mine(&life.commands, self.producer, self.around.trace.meter()) => {}
             () = self.around.agenda.sleep(STOP_NS_MAX) => {}
         }
         self.disk.disarm();
         if self.disk.has_failed() {
             self.around.trace.count(match fault {
-                Fault::PowerLoss => "power_loss_while_writing",
-                _ => "kill_while_writing",
+                Fault::PowerLoss => POWER_LOSS_WHILE_WRITING,
+                _ => KILL_WHILE_WRITING,
             });
         }
     }

@@ -17,6 +17,7 @@ use archivas_scenarios::world::{
 };
 
 use crate::agenda::Agenda;
+use crate::meter::Meter;
 use crate::panics;
 use crate::spawner::Blame;
 use crate::stopwatch::Stopwatch;
@@ -45,6 +46,25 @@ pub const NO_PANIC: Check = Check {
     kind: ViolationKind::Panic,
     about: "no code of a node panics (O13)",
 };
+
+/// Under this name two runs of one seed that differ are reported.
+pub const SAME_DIGEST: Check = Check {
+    name: "same_digest",
+    kind: ViolationKind::NotDeterministic,
+    about: "two runs of one seed have one digest",
+};
+
+/// The violation that two runs of one seed with these digests are.
+#[must_use]
+pub fn two_digests(first: Digest, second: Digest) -> Violation {
+    Violation {
+        check: SAME_DIGEST.name.into(),
+        kind: SAME_DIGEST.kind,
+        at_ms: 0,
+        node: None,
+        sentence: format!("the same seed gave {first} and then {second}"),
+    }
+}
 
 /// What outlives the run's thread: the trace once it exists, and how the nodes looked last.
 #[derive(Clone, Default)]
@@ -75,13 +95,29 @@ impl Observer for Witness<'_> {
     }
 }
 
-/// Runs `plan` with `seed` and tells `observer`; `lines` gets one line an event.
-pub fn run(
+/// What else is wanted of a run. Nothing of it changes what happens in it.
+#[derive(Default)]
+pub struct Options {
+    /// Gets one line an event.
+    pub lines: Option<Box<dyn Write + Send>>,
+    /// Measures where the time goes.
+    pub meter: Meter,
+}
+
+/// Runs `plan` with `seed`.
+#[must_use]
+pub fn run(plan: &Plan, seed: u64) -> RunReport {
+    run_with(plan, seed, &mut (), Options::default())
+}
+
+/// Runs `plan` with `seed` and tells `observer`.
+pub fn run_with(
     plan: &Plan,
     seed: u64,
     observer: &mut (dyn Observer + Send),
-    lines: Option<Box<dyn Write + Send>>,
+    options: Options,
 ) -> RunReport {
+    let Options { lines, meter } = options;
     panics::watch();
     let watch = Stopwatch::start();
     let remains = Remains::default();
@@ -93,7 +129,7 @@ pub fn run(
     let measured = run_measured(seed, async move || {
         let agenda = Agenda::new();
         let clock = agenda.clone();
-        let trace = Trace::new(move || clock.now());
+        let trace = Trace::metered(move || clock.now(), meter);
         if let Some(lines) = lines {
             trace.write_lines_to(lines);
         }

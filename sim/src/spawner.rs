@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use archivas::ports;
 use madsim::runtime::NodeHandle;
 
+use crate::meter::Part;
 use crate::trace::Trace;
 
 /// Whose code was running when a panic ended the run; the run's digest ends with it.
@@ -82,6 +83,7 @@ impl ports::Spawner for NodeSpawner {
         let witnessed = async move {
             let mut task = pin!(task);
             poll_fn(|cx| {
+                let _nodes = blame.trace.meter().time(Part::Nodes);
                 let _witness = Witness {
                     blame: &blame,
                     node,

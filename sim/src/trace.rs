@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
+use crate::meter::{Meter, Part};
+
 /// The node number of events that belong to no node: links, the harness, the judges.
 pub const NO_NODE: u16 = u16::MAX;
 
@@ -133,6 +135,7 @@ pub struct Trace(Arc<Inner>);
 struct Inner {
     /// Virtual nanoseconds since the run began.
     now: Box<dyn Fn() -> u64 + Send + Sync>,
+    meter: Meter,
     state: Mutex<State>,
 }
 
@@ -148,6 +151,12 @@ impl Trace {
     /// A recorder that takes the time of each event from `now` (virtual nanoseconds).
     #[must_use]
     pub fn new(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self::metered(now, Meter::default())
+    }
+
+    /// The same, with a meter for every layer that records here.
+    #[must_use]
+    pub fn metered(now: impl Fn() -> u64 + Send + Sync + 'static, meter: Meter) -> Self {
         let state = State {
             hash: Xxh3Default::new(),
             events: 0,
@@ -155,10 +164,8 @@ impl Trace {
             tally: BTreeMap::new(),
             frozen: false,
         };
-        Self(Arc::new(Inner {
-            now: Box::new(now),
-            state: Mutex::new(state),
-        }))
+        let (now, state) = (Box::new(now), Mutex::new(state));
+        Self(Arc::new(Inner { now, meter, state }))
     }
 
     /// Also writes one line an event to `out`: number, nanoseconds, node, kind, subject, length and
@@ -169,6 +176,7 @@ impl Trace {
 
     /// Adds one event.
     pub fn record(&self, node: u16, kind: Kind, subject: u64, payload: &[u8]) {
+        let _digest = self.0.meter.time(Part::Digest);
         let now = (self.0.now)();
         let mut state = self.state();
         if state.frozen {
@@ -205,6 +213,12 @@ impl Trace {
     #[must_use]
     pub fn now(&self) -> u64 {
         (self.0.now)()
+    }
+
+    /// The run's meter.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.0.meter
     }
 
     /// Counts something that the run's report tells. Not part of the digest: what is counted is.

@@ -15,6 +15,7 @@ use archivas_scenarios::world::{
 use crate::agenda::Agenda;
 use crate::feed::{Feed, tip_of};
 use crate::judges::{self, About, Judges};
+use crate::meter::Part;
 use crate::network::link::Latency;
 use crate::network::switchboard::Machine;
 use crate::network::{Net, NodeNetwork};
@@ -249,7 +250,7 @@ impl World for SimWorld {
         };
         let mined = tokio::select! {
             biased;
-            mined = miner::mine(&life.commands, miner.producer) => Some(mined?),
+            mined = miner::mine(&life.commands, miner.producer, self.around.trace.meter()) => Some(mined?),
             () = self.around.agenda.sleep(COMMAND_NS_MAX) => None,
         };
         let silent = || "a miner's command was not answered within a minute".into();
@@ -278,6 +279,8 @@ impl World for SimWorld {
     }
 
     async fn judge(&mut self, moment: Moment) -> Vec<Violation> {
+        let meter = self.around.trace.meter().clone();
+        let _judges = meter.time(Part::Judges);
         self.judge_remarks();
         if moment == Moment::Quiet {
             self.judge_everything();

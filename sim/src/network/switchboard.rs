@@ -13,6 +13,7 @@ use tokio::io::ReadBuf;
 use super::connection::{Connection, End};
 use super::link::{Direction, LATENCY_CLIENT, LATENCY_USUAL, Latency, SEGMENT_BYTES_MAX};
 use super::pipe::Body;
+use crate::faults::SPLIT_SEGMENT;
 use crate::trace::{Kind, NO_NODE, Trace};
 
 /// How many connections wait to be accepted; more are as good as lost on the way.
@@ -20,9 +21,6 @@ pub const BACKLOG_MAX: usize = 128;
 
 /// The first port that a dialler gets, as on most systems.
 const PORT_EPHEMERAL_MIN: u16 = 49_152;
-
-/// The name of a segment cut at a drawn place in reports.
-pub const SPLIT_SEGMENT: &str = "split_segment";
 
 /// A machine on the network: its place in the plan, or `NO_NODE` for the harness.
 pub type Machine = u16;
@@ -341,6 +339,9 @@ impl Switchboard {
         let offered = &bytes[..space.min(SEGMENT_BYTES_MAX)];
         let (len, time) = direction.segment(offered);
         let arrival = (!direction.is_cut()).then_some(self.now + time);
+        if len < offered.len() {
+            self.trace.count(SPLIT_SEGMENT);
+        }
         self.trace
             .record(machine, Kind::Sent, end.pipe(), &bytes[..len]);
         self.trace.record(machine, Kind::Draw, time, &[]);

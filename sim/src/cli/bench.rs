@@ -1,0 +1,110 @@
+//! `bench`: how fast the simulator is on this machine, and where the time goes.
+
+use archivas_core::primitives::Millis;
+use clap::Args;
+use serde_json::json;
+
+use super::output::{Output, table};
+use super::spans::{grouped, human, parse_span, rate};
+use super::{Trouble, exit};
+use crate::bench::{Figures, measure};
+use crate::meter::PARTS;
+
+/// `bench`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct BenchArgs {
+    /// How much of the network's time is simulated, as 90s, 40m, 2h
+    #[arg(long, value_parser = parse_span, default_value = "10h")]
+    duration: Millis,
+}
+
+/// Measures and prints.
+pub fn bench(args: BenchArgs, output: &Output) -> Result<u8, Trouble> {
+    if output.shows_progress() {
+        let nodes = "three idle nodes, a block every 20 s, one core";
+        output.line(&format!(
+            "{nodes}, {} of the network's time",
+            human(seconds(args.duration))
+        ));
+    }
+    let figures =
+        measure(args.duration).map_err(|error| Trouble::new(exit::HARNESS, error.to_string()))?;
+    output.json(&to_json(&figures));
+    print(output, &figures);
+    Ok(0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53 ms")]
+fn seconds(span: Millis) -> f64 {
+    span.get() as f64 / 1_000.0
+}
+
+fn print(output: &Output, figures: &Figures) {
+    let speed = figures.simulated_s / figures.cpu_s;
+    output.line(&format!("{} simulated seconds per CPU second", rate(speed)));
+    if cfg!(debug_assertions) {
+        output.line("this is a debug build: only a release build tells anything");
+    }
+    output.line(&format!(
+        "{} blocks, {} commits in {} of CPU time ({} of real time); boot and end of a run: {}",
+        grouped(figures.blocks),
+        grouped(figures.commits),
+        human(figures.cpu_s),
+        human(figures.real_s),
+        human(figures.boot_s),
+    ));
+    output.line("");
+    let share = |seconds: f64, whole: f64| format!("{:.1} %", 100.0 * seconds / whole);
+    let mut rows = vec![vec![
+        "where the time goes".to_owned(),
+        "share".into(),
+        "a commit".into(),
+    ]];
+    let mut add = |name: &str, seconds: f64| {
+        let each = 1e6 * seconds / count(figures.commits);
+        rows.push(vec![
+            name.into(),
+            share(seconds, figures.metered_cpu_s),
+            format!("{each:.0} us"),
+        ]);
+    };
+    for ((_, name), seconds) in PARTS.iter().zip(figures.parts_s) {
+        add(name, seconds);
+    }
+    let rest = figures.metered_cpu_s - figures.parts_s.iter().sum::<f64>();
+    add("the rest: executor, player, world", rest.max(0.0));
+    for line in table(&rows) {
+        output.line(&line);
+    }
+    output.line("");
+    output.line(&format!(
+        "of the whole, redb and its disk alone, measured apart: {} ({:.0} us a commit)",
+        share(figures.redb_s, figures.cpu_s),
+        1e6 * figures.redb_s / count(figures.commits),
+    ));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn count(number: u64) -> f64 {
+    number as f64
+}
+
+fn to_json(figures: &Figures) -> serde_json::Value {
+    let parts = PARTS
+        .iter()
+        .zip(figures.parts_s)
+        .map(|((_, name), seconds)| json!({ "part": name, "cpu_s": seconds }));
+    json!({
+        "simulated_s_per_cpu_s": figures.simulated_s / figures.cpu_s,
+        "simulated_s": figures.simulated_s,
+        "cpu_s": figures.cpu_s,
+        "real_s": figures.real_s,
+        "blocks": figures.blocks,
+        "commits": figures.commits,
+        "redb_alone_cpu_s": figures.redb_s,
+        "boot_cpu_s": figures.boot_s,
+        "metered_cpu_s": figures.metered_cpu_s,
+        "parts": parts.collect::<Vec<_>>(),
+        "debug_build": cfg!(debug_assertions),
+    })
+}

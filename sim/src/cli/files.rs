@@ -1,0 +1,163 @@
+//! What a campaign leaves in files: one line a seed, a summary, a JUnit report. `results.jsonl` holds
+//! nothing that differs between machines; times go to `timings.jsonl`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::explore::Failures;
+use super::{Trouble, exit};
+use crate::explore::{Campaign, Harvest, SeedResult};
+use crate::failure::what_failed;
+
+/// Writes a file, and the folders that it needs.
+pub fn write(path: &Path, text: &str) -> Result<(), Trouble> {
+    let written = match path.parent() {
+        Some(folder) => std::fs::create_dir_all(folder),
+        None => Ok(()),
+    };
+    written
+        .and_then(|()| std::fs::write(path, text))
+        .map_err(|error| {
+            Trouble::new(
+                exit::HARNESS,
+                format!("cannot write {}: {error}", path.display()),
+            )
+        })
+}
+
+/// Writes `results.jsonl` and `timings.jsonl`.
+pub fn write_results(folder: &Path, campaign: &Campaign, harvest: &Harvest) -> Result<(), Trouble> {
+    let (mut results, mut timings) = (String::new(), String::new());
+    for result in &harvest.results {
+        let (scenario, seed) = (&campaign.plans[result.plan].name, result.seed);
+        let exit = result.verdict.exit_code();
+        let line = json!({
+            "scenario": scenario, "seed": seed, "digest": result.digest, "exit": exit,
+        });
+        results.push_str(&format!("{line}\n"));
+        let line = json!({ "scenario": scenario, "seed": seed, "real_s": result.real_s });
+        timings.push_str(&format!("{line}\n"));
+    }
+    write(&folder.join("results.jsonl"), &results)?;
+    write(&folder.join("timings.jsonl"), &timings)
+}
+
+/// The campaign as one JSON document.
+pub fn summary(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> Value {
+    let of = |place: usize| {
+        harvest
+            .results
+            .iter()
+            .filter(move |result| result.plan == place)
+    };
+    let scenarios = campaign.plans.iter().enumerate().map(|(place, plan)| {
+        json!({
+            "scenario": plan.name,
+            "seeds": of(place).count(),
+            "failed": of(place).filter(|result| result.failed.is_some()).count(),
+            "simulated_ms": of(place).map(|result| result.simulated_ms).sum::<u64>(),
+        })
+    });
+    let repro = |result: &&SeedResult| {
+        let found = failures
+            .iter()
+            .find(|(number, ..)| *number == result.number);
+        json!({
+            "seed": result.seed,
+            "digest": result.digest,
+            "repro": found.map(|(_, failure, _)| &failure.replay),
+        })
+    };
+    let groups = harvest.groups();
+    let groups = groups.iter().map(|group| {
+        json!({
+            "scenario": campaign.plans[group.plan].name,
+            "check": group.check,
+            "exit": group.results[0].verdict.exit_code(),
+            "seeds": group.results.iter().map(repro).collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "base_seed": campaign.base,
+        "jobs": campaign.jobs,
+        "seeds": harvest.results.len(),
+        "twice": harvest.results.iter().filter(|result| result.twice).count(),
+        "real_s": harvest.real_s,
+        "verdict": harvest.verdict().name(),
+        "exit": harvest.verdict().exit_code(),
+        "scenarios": scenarios.collect::<Vec<_>>(),
+        "failures": groups.collect::<Vec<_>>(),
+    })
+}
+
+/// The campaign as JUnit XML: a suite a scenario, a case a seed.
+pub fn junit(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> String {
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    for (place, plan) in campaign.plans.iter().enumerate() {
+        let own: Vec<&SeedResult> = harvest
+            .results
+            .iter()
+            .filter(|result| result.plan == place)
+            .collect();
+        let failed = own.iter().filter(|result| result.failed.is_some()).count();
+        let (name, tests) = (escaped(&plan.name), own.len());
+        xml.push_str(&format!(
+            "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\">\n"
+        ));
+        for result in own {
+            xml.push_str(&case(&name, result, failures));
+        }
+        xml.push_str("  </testsuite>\n");
+    }
+    xml + "</testsuites>\n"
+}
+
+fn case(suite: &str, result: &SeedResult, failures: &Failures) -> String {
+    let (seed, time) = (result.seed, result.real_s);
+    let open = format!("    <testcase classname=\"{suite}\" name=\"{seed}\" time=\"{time:.3}\"");
+    let Some(outcome) = &result.failed else {
+        return open + "/>\n";
+    };
+    let (check, sentence) = what_failed(outcome);
+    let found = failures
+        .iter()
+        .find(|(number, ..)| *number == result.number);
+    let repro = found.map_or("", |(_, failure, _)| failure.replay.as_str());
+    let (check, repro) = (escaped(&check), escaped(repro));
+    let sentence = escaped(&sentence);
+    format!(
+        "{open}>\n      <failure type=\"{check}\" message=\"{sentence}\">REPRO {repro}</failure>\n    \
+         </testcase>\n"
+    )
+}
+
+/// Text as it may stand in XML; what XML cannot hold becomes a question mark.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\t' | '\n' => out.push(' '),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('?'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_in_xml_is_escaped() {
+        assert_eq!(
+            escaped("a<b & \"c\"\u{1b}[0m\n"),
+            "a&lt;b &amp; &quot;c&quot;?[0m "
+        );
+    }
+}

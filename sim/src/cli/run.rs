@@ -1,0 +1,180 @@
+//! `run`: one story, one seed, watched.
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use archivas_core::primitives::Millis;
+use archivas_scenarios::outcome::{Outcome, Verdict};
+use archivas_scenarios::plan::{Overrides, Plan};
+use archivas_scenarios::process::{self, Options};
+use archivas_scenarios::world::WorldKind;
+use clap::Args;
+
+use super::output::{Output, Style};
+use super::report::{self, Cost};
+use super::rows::Watcher;
+use super::spans::parse_span;
+use super::{Trouble, World, code_of, default_folder, exit, find, parse_seed};
+use crate::failure::Failure;
+use crate::runner::{self, RunReport, two_digests};
+use crate::seed::Seed;
+use crate::stopwatch::Stopwatch;
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A scenario's name, or the path of a plan
+    scenario: String,
+    /// The seed of every draw: decimal, 0x and hex, or a git commit
+    #[arg(long, default_value = "0", value_parser = parse_seed)]
+    seed: Seed,
+    /// So many nodes in the place of the plan's
+    #[arg(long, value_name = "N")]
+    nodes: Option<usize>,
+    /// Another duration than the plan's, as 90s, 40m, 2h
+    #[arg(long, value_parser = parse_span)]
+    duration: Option<Millis>,
+    /// Where it is played
+    #[arg(long, value_enum, default_value_t = World::Sim)]
+    world: World,
+    /// The node's binary for real processes
+    #[arg(long, value_name = "PATH")]
+    bin: Option<PathBuf>,
+    /// Run twice and compare digests
+    #[arg(long)]
+    twice: bool,
+    /// Write one line for each event of the digest
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Where a failure is written
+    #[arg(long, value_name = "DIR", default_value_os_t = default_folder())]
+    out: PathBuf,
+}
+
+/// Runs it.
+pub fn run(args: &RunArgs, output: &Output) -> Result<u8, Trouble> {
+    let overrides = Overrides {
+        nodes: args.nodes,
+        duration: args.duration,
+    };
+    let plan = find(&args.scenario, overrides, args.world.into())?;
+    let (seed, world) = (args.seed, WorldKind::from(args.world));
+    if output.shows_progress() {
+        let title = format!(
+            "{}, seed {seed}, {} nodes, world {world}",
+            plan.name,
+            plan.nodes.len()
+        );
+        output.line(&output.styled(&title, Style::Bold));
+    }
+    match args.world {
+        World::Sim => run_simulated(args, &plan, output),
+        World::Processes => run_processes(args, &plan, output),
+    }
+}
+
+fn run_simulated(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Trouble> {
+    let lines = args.trace.as_deref().map(open_trace).transpose()?;
+    let options = runner::Options {
+        lines,
+        ..runner::Options::default()
+    };
+    let mut watcher = Watcher::new(plan, output);
+    watcher.print_head();
+    let RunReport {
+        mut outcome,
+        digest,
+        events,
+        real_s,
+        ..
+    } = runner::run_with(plan, args.seed.0, &mut watcher, options);
+    if args.twice {
+        let again = runner::run(plan, args.seed.0);
+        if again.digest == digest {
+            output.line(&format!("the same seed gave digest {digest} twice"));
+        } else {
+            outcome.violations.push(two_digests(digest, again.digest));
+        }
+    }
+    let failure = write_failure(&args.out, plan, &outcome, (&digest.to_string(), events))?;
+    finish(
+        output,
+        plan,
+        &outcome,
+        Cost { real_s, events },
+        (&watcher, failure),
+    )
+}
+
+fn run_processes(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Trouble> {
+    if args.twice || args.trace.is_some() {
+        let sentence = "--twice and --trace need the simulator: real processes do not repeat";
+        return Err(Trouble::new(exit::USAGE, sentence));
+    }
+    let watch = Stopwatch::start();
+    let mut watcher = Watcher::new(plan, output);
+    watcher.print_head();
+    let build = archivas::cli::version::build_info();
+    let build = process::Build {
+        version: build.version,
+        commit: build.commit,
+    };
+    let options = Options {
+        bin: args.bin.clone(),
+        build: Some(build),
+    };
+    let outcome = process::run(plan, args.seed.0, &options, &mut watcher);
+    let cost = Cost {
+        real_s: watch.seconds(),
+        events: 0,
+    };
+    finish(output, plan, &outcome, cost, (&watcher, None))
+}
+
+/// Prints what came of a run.
+pub fn finish(
+    output: &Output,
+    plan: &Plan,
+    outcome: &Outcome,
+    cost: Cost,
+    (watcher, failure): (&Watcher<'_>, Option<(Failure, PathBuf)>),
+) -> Result<u8, Trouble> {
+    let failure = failure
+        .as_ref()
+        .map(|(failure, path)| (failure, path.as_path()));
+    report::print(output, plan, outcome, cost, &watcher.tree);
+    report::print_verdict(output, outcome, failure);
+    output.json(&report::to_json(outcome, cost, failure));
+    Ok(code_of(outcome.verdict()))
+}
+
+/// Writes the failure file of a run that did not pass.
+pub fn write_failure(
+    folder: &Path,
+    plan: &Plan,
+    outcome: &Outcome,
+    run: (&str, u64),
+) -> Result<Option<(Failure, PathBuf)>, Trouble> {
+    if outcome.verdict() == Verdict::Pass {
+        return Ok(None);
+    }
+    let path = Failure::path_in(folder, &plan.name, outcome.seed);
+    let failure = Failure::of(plan, outcome, run, &path);
+    failure.write(&path).map_err(|error| {
+        Trouble::new(
+            exit::HARNESS,
+            format!("cannot write {}: {error}", path.display()),
+        )
+    })?;
+    Ok(Some((failure, path)))
+}
+
+fn open_trace(path: &Path) -> Result<Box<dyn Write + Send>, Trouble> {
+    let file = std::fs::File::create(path).map_err(|error| {
+        Trouble::new(
+            exit::USAGE,
+            format!("cannot write {}: {error}", path.display()),
+        )
+    })?;
+    Ok(Box::new(BufWriter::new(file)))
+}

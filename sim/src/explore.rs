@@ -1,0 +1,346 @@
+//! A campaign: many seeds of some scenarios on all cores, each run on a fresh thread of its own. What
+//! comes of a seed does not depend on how many jobs there are, nor on their order.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
+
+use archivas_scenarios::outcome::{Outcome, Verdict};
+use archivas_scenarios::plan::Plan;
+
+use crate::failure::what_failed;
+use crate::runner::run;
+use crate::seed::Seed;
+use crate::stopwatch::Stopwatch;
+
+/// With a budget of time, every scenario gets at least so many seeds, however long that takes.
+pub const SEEDS_MIN: u64 = 10;
+
+/// Which seeds are run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Seeds {
+    /// So many from the base seed on, of each scenario.
+    Count(u64),
+    /// For so many seconds, round robin, and at least [`SEEDS_MIN`] of each scenario.
+    Budget(f64),
+}
+
+/// What is to be run, and how.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// The scenarios.
+    pub plans: Vec<Plan>,
+    /// The seed of index 0.
+    pub base: Seed,
+    /// How many seeds.
+    pub seeds: Seeds,
+    /// How many runs at once.
+    pub jobs: usize,
+    /// Begin no more runs after the first failure.
+    pub fail_fast: bool,
+    /// How many of a thousand runs are made twice, to compare digests.
+    pub twice_of_1000: u64,
+}
+
+/// What came of one seed of one scenario. Nothing of it differs between machines but the times.
+#[derive(Clone, Debug)]
+pub struct SeedResult {
+    /// Its place in the campaign.
+    pub number: u64,
+    /// The scenario's place among the campaign's plans.
+    pub plan: usize,
+    /// The seed.
+    pub seed: Seed,
+    /// The digest, 32 hex digits.
+    pub digest: String,
+    /// How many events the run had.
+    pub events: u64,
+    /// Whether it was made twice.
+    pub twice: bool,
+    /// What came of it; for a run that did not pass, with everything known about it.
+    pub verdict: Verdict,
+    /// See `verdict`; `None` when it passed.
+    pub failed: Option<Box<Outcome>>,
+    /// Virtual time, in milliseconds.
+    pub simulated_ms: u64,
+    /// Real time, in seconds.
+    pub real_s: f64,
+}
+
+/// What came of a campaign, ordered by number.
+#[derive(Clone, Debug)]
+pub struct Harvest {
+    /// One entry a seed.
+    pub results: Vec<SeedResult>,
+    /// Real time, in seconds.
+    pub real_s: f64,
+}
+
+/// Failing seeds with the same cause, as far as one can see: scenario, check and place.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// The scenario's place among the campaign's plans.
+    pub plan: usize,
+    /// The check that failed.
+    pub check: String,
+    /// The seeds, the one that is quickest to see again first.
+    pub results: Vec<&'a SeedResult>,
+}
+
+impl Campaign {
+    /// Runs it. `tell` hears of each seed as it ends, in any order, on the calling thread's behalf.
+    pub fn run(&self, tell: &(dyn Fn(&SeedResult) + Sync)) -> Harvest {
+        let watch = Stopwatch::start();
+        let progress = Mutex::new(Progress::default());
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs {
+                let work = || self.work(watch, &progress, tell);
+                let worker = Builder::new()
+                    .name("explore".into())
+                    .spawn_scoped(scope, work);
+                drop(worker.expect("the operating system has a thread left"));
+            }
+        });
+        let mut results = lock(&progress).results.split_off(0);
+        results.sort_by_key(|result| result.number);
+        Harvest {
+            results,
+            real_s: watch.seconds(),
+        }
+    }
+
+    fn work(
+        &self,
+        watch: Stopwatch,
+        progress: &Mutex<Progress>,
+        tell: &(dyn Fn(&SeedResult) + Sync),
+    ) {
+        loop {
+            let number = {
+                let mut progress = lock(progress);
+                if self.is_over(&progress, watch) {
+                    return;
+                }
+                progress.next += 1;
+                progress.next - 1
+            };
+            let result = self.run_one(number);
+            tell(&result);
+            let mut progress = lock(progress);
+            progress.failed |= result.verdict != Verdict::Pass;
+            progress.results.push(result);
+        }
+    }
+
+    fn is_over(&self, progress: &Progress, watch: Stopwatch) -> bool {
+        let scenarios = self.plans.len() as u64;
+        let enough = match self.seeds {
+            Seeds::Count(count) => progress.next >= count * scenarios,
+            Seeds::Budget(seconds) => {
+                progress.next >= SEEDS_MIN * scenarios && watch.seconds() >= seconds
+            }
+        };
+        enough || (self.fail_fast && progress.failed)
+    }
+
+    /// Run number `number`: the scenarios take turns, each with the base seed first.
+    fn run_one(&self, number: u64) -> SeedResult {
+        let scenarios = self.plans.len() as u64;
+        let plan = usize::try_from(number % scenarios).expect("below a usize");
+        let seed = self.base.plus(number / scenarios);
+        let report = run(&self.plans[plan], seed.0);
+        let twice = self.is_sampled(number);
+        let again = twice.then(|| run(&self.plans[plan], seed.0));
+        let mut outcome = report.outcome;
+        if let Some(again) = again.filter(|again| again.digest != report.digest) {
+            outcome
+                .violations
+                .push(crate::runner::two_digests(report.digest, again.digest));
+        }
+        let verdict = outcome.verdict();
+        SeedResult {
+            number,
+            plan,
+            seed,
+            digest: report.digest.to_string(),
+            events: report.events,
+            twice,
+            verdict,
+            simulated_ms: outcome.simulated.get(),
+            failed: (verdict != Verdict::Pass).then(|| Box::new(outcome)),
+            real_s: report.real_s,
+        }
+    }
+
+    /// True for so many of each thousand runs as are made twice, spread evenly.
+    fn is_sampled(&self, number: u64) -> bool {
+        let upto = |number: u64| number * self.twice_of_1000 / 1_000;
+        upto(number + 1) > upto(number)
+    }
+}
+
+impl Harvest {
+    /// The gravest verdict of all.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.results
+            .iter()
+            .map(|result| result.verdict)
+            .max()
+            .unwrap_or(Verdict::Pass)
+    }
+
+    /// The failing seeds by cause; the group whose quickest seed is quickest comes first.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group<'_>> {
+        let mut groups: Vec<(String, Group<'_>)> = Vec::new();
+        for result in &self.results {
+            let Some(outcome) = &result.failed else {
+                continue;
+            };
+            let (check, sentence) = what_failed(outcome);
+            let key = format!("{} {check} {}", result.plan, place_of(&check, &sentence));
+            match groups.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, group)) => group.results.push(result),
+                None => {
+                    groups.push((
+                        key,
+                        Group {
+                            plan: result.plan,
+                            check,
+                            results: vec![result],
+                        },
+                    ));
+                }
+            }
+        }
+        let mut groups: Vec<Group<'_>> = groups.into_iter().map(|(_, group)| group).collect();
+        for group in &mut groups {
+            group
+                .results
+                .sort_by_key(|result| (result.events, result.number));
+        }
+        groups.sort_by_key(|group| group.results[0].events);
+        groups
+    }
+}
+
+/// Where a failure happened, as far as its sentence tells: for a panic, file and line.
+fn place_of<'a>(check: &str, sentence: &'a str) -> &'a str {
+    if check == crate::runner::NO_PANIC.name {
+        return sentence
+            .split_once(": ")
+            .map_or(sentence, |(place, _)| place);
+    }
+    ""
+}
+
+#[derive(Default)]
+struct Progress {
+    next: u64,
+    failed: bool,
+    results: Vec<SeedResult>,
+}
+
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use archivas_core::primitives::Millis;
+    use archivas_scenarios::plan::{Overrides, load};
+    use archivas_scenarios::world::WorldKind;
+
+    use super::*;
+
+    fn campaign(jobs: usize, seeds: Seeds) -> Campaign {
+        let short = Overrides {
+            nodes: None,
+            duration: Some(Millis::from_secs(400)),
+        };
+        let plans = vec![load("three-nodes-agree", short).unwrap()];
+        Campaign {
+            plans,
+            base: Seed(u64::MAX),
+            seeds,
+            jobs,
+            fail_fast: false,
+            twice_of_1000: 500,
+        }
+    }
+
+    #[test]
+    fn the_number_of_jobs_changes_no_result() {
+        let digests = |jobs| -> Vec<(Seed, String)> {
+            let harvest = campaign(jobs, Seeds::Count(4)).run(&|_| {});
+            harvest
+                .results
+                .into_iter()
+                .map(|result| (result.seed, result.digest))
+                .collect()
+        };
+        let one = digests(1);
+        assert_eq!(one, digests(3));
+        let seeds: Vec<u64> = one.iter().map(|(seed, _)| seed.0).collect();
+        assert_eq!(seeds, [u64::MAX, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_budget_of_nothing_still_gives_every_scenario_ten_seeds() {
+        let harvest = campaign(2, Seeds::Budget(0.0)).run(&|_| {});
+        assert!(harvest.results.len() as u64 >= SEEDS_MIN);
+        assert!(harvest.results.iter().filter(|result| result.twice).count() >= 5);
+    }
+
+    #[test]
+    fn failing_seeds_are_grouped_by_check_and_place_and_the_quickest_comes_first() {
+        let failed = |number: u64, sentence: &str, check: &str, events: u64| {
+            let mut violation = crate::runner::two_digests([0; 16].into(), [1; 16].into());
+            (violation.check, violation.sentence) = (check.into(), sentence.into());
+            let outcome = Outcome {
+                scenario: "s".into(),
+                world: WorldKind::Sim,
+                seed: number,
+                violations: vec![violation],
+                vacuous: Vec::new(),
+                harness: None,
+                checks: BTreeMap::new(),
+                faults: BTreeMap::new(),
+                probes: BTreeMap::new(),
+                digest: None,
+                nodes: Vec::new(),
+                simulated: Millis::ZERO,
+            };
+            SeedResult {
+                number,
+                plan: 0,
+                seed: Seed(number),
+                digest: String::new(),
+                events,
+                twice: false,
+                verdict: outcome.verdict(),
+                failed: Some(Box::new(outcome)),
+                simulated_ms: 0,
+                real_s: 0.0,
+            }
+        };
+        let results = vec![
+            failed(0, "a.rs:1: x is 5", "no_panic", 50),
+            failed(1, "the nodes do not agree", "convergence", 10),
+            failed(2, "a.rs:1: x is 6", "no_panic", 40),
+            failed(3, "b.rs:1: y", "no_panic", 60),
+        ];
+        let harvest = Harvest {
+            results,
+            real_s: 1.0,
+        };
+        let groups: Vec<Vec<u64>> = harvest
+            .groups()
+            .iter()
+            .map(|group| group.results.iter().map(|result| result.number).collect())
+            .collect();
+        assert_eq!(groups, [vec![1], vec![2, 0], vec![3]]);
+    }
+}
