@@ -24,6 +24,7 @@ fn the_first_comer_stays_among_equals_also_after_a_restart() {
     chain
         .accept_headers(LATE, &[lab.header(&a), lab.header(&b)])
         .unwrap();
+    assert_eq!(chain.best_header().id, a);
     give_all(&mut chain, &lab, &[b, a]);
     assert_eq!(chain.tip().id, b);
     assert_eq!(reopen(&chain, &lab).tip().id, b);
