@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub mod documents;
+
 /// One Rust file of the workspace.
 #[derive(Clone, Debug)]
 pub struct Source {
