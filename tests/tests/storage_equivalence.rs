@@ -1,5 +1,6 @@
 //! The store over redb and the store in memory are the same thing: after any batches, snapshots and
 //! reopenings both hold the same rows and answer every read alike, on memory and on a real file.
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use std::io;
 use std::ops::Bound;
@@ -92,7 +93,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn batch(ops: &[(Table, Vec<u8>, Option<Vec<u8>>)]) -> Batch {
+/// A row to write, or to delete.
+type Op = (Table, Vec<u8>, Option<Vec<u8>>);
+
+fn batch(ops: &[Op]) -> Batch {
     let mut batch = Batch::new();
     for (table, key, value) in ops.iter().cloned() {
         match value {

@@ -2,6 +2,7 @@
 //!
 //! Each test lists every place that breaks its law, with the line.
 
+use archivas_tests::documents::function_name;
 use archivas_tests::{Source, sources};
 
 /// Floors of the core, lowest first; a module imports only from its own floor and those below.
@@ -235,17 +236,6 @@ fn functions_are_short_and_take_few_arguments() {
         "a function has at most 70 lines and 5 arguments beside self",
         &places,
     );
-}
-
-fn function_name(line: &str) -> Option<&str> {
-    let line = line.trim_start();
-    let rest = ["pub(crate) ", "pub(super) ", "pub "]
-        .iter()
-        .find_map(|prefix| line.strip_prefix(prefix))
-        .unwrap_or(line);
-    let rest = rest.strip_prefix("const ").unwrap_or(rest);
-    let rest = rest.strip_prefix("async ").unwrap_or(rest);
-    rest.strip_prefix("fn ")?.split(['(', '<']).next()
 }
 
 /// Arguments of the function that `text` begins with, beside `self`.
