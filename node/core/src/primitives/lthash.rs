@@ -38,7 +38,7 @@ impl LtHash {
         self.combine(address, account, u16::wrapping_sub);
     }
 
-    fn combine(&mut self, address: &Address, account: &Account, lane: fn(u16, u16) -> u16) {
+    fn combine(&mut self, address: &Address, account: &Account, lane: impl Fn(u16, u16) -> u16) {
         if account.is_empty() {
             return;
         }
