@@ -19,6 +19,7 @@ pub use types::{
 use crate::chain::{Chain, NoTemplate, OpenError, Template};
 use crate::mempool::Mempool;
 use crate::p2p::dial::Targets;
+use crate::p2p::early::EarlyHeaders;
 use crate::p2p::known::RecentSet;
 use crate::p2p::message::Message;
 use crate::p2p::peer::{Disconnect, Peer, PeerId};
@@ -55,6 +56,8 @@ enum Timer {
     Expire,
     /// Delete stored own transfers that have left the pool.
     Tidy,
+    /// A header from the future may have come of age.
+    Early,
     /// Go on with a long reorganization.
     Walk,
 }
@@ -92,6 +95,7 @@ pub struct Node<S> {
     targets: Targets,
     wanted: WantedTransfers,
     refused: RecentSet<SignedHash>,
+    early: EarlyHeaders,
     /// Blocks that were asked for, and from whom.
     downloads: BTreeMap<BlockId, PeerId>,
     checks: BTreeMap<JobId, Check>,
@@ -126,6 +130,7 @@ impl<S: Storage> Node<S> {
             config,
             wanted: WantedTransfers::default(),
             refused: RecentSet::new(REFUSED_TRANSFERS_MAX),
+            early: EarlyHeaders::default(),
             downloads: BTreeMap::new(),
             checks: BTreeMap::new(),
             jobs: 0,
@@ -195,6 +200,7 @@ impl<S: Storage> Node<S> {
                 Timer::Dial(addr) => self.dial(now, addr),
                 Timer::Expire => self.expire(now),
                 Timer::Tidy => self.tidy_own()?,
+                Timer::Early => self.early_headers_due(now)?,
                 Timer::Walk => self.walk(now)?,
             }
         }

@@ -3,6 +3,7 @@
 //! Nothing here waits, sends or reads a clock: [`crate::node`] asks and acts.
 
 pub mod dial;
+pub mod early;
 pub mod frame;
 pub mod known;
 pub mod message;

@@ -203,6 +203,7 @@ impl<S: Storage> Node<S> {
         ] {
             self.timers.cancel(&timer);
         }
+        self.early.forget_peer(peer);
         for id in &state.blocks_owed {
             self.downloads.remove(id);
             self.timers.cancel(&Timer::Block(*id));

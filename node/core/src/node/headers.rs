@@ -8,7 +8,7 @@ use crate::params::peers::{
     BLOCK_TIMEOUT, BLOCKS_OUTSTANDING_MAX, BODY_WINDOW, CHECKS_MAX, HEADERS_MAX, HEADERS_TIMEOUT,
     REQ_BLOCKS_MAX,
 };
-use crate::primitives::{BlockId, BoundedVec, Header, Now, Work};
+use crate::primitives::{BlockId, BoundedVec, Header, Millis, Now, Work};
 use crate::storage::{Storage, StorageError};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -95,17 +95,45 @@ impl<S: Storage> Node<S> {
             Some((_, HeaderStop::Orphan)) => {
                 return self.disconnect(now, peer, Disconnect::Protocol);
             }
-            Some((_, HeaderStop::NotYet | HeaderStop::SetAside)) => {
-                if let Some(state) = self.peers.get_mut(&peer) {
-                    state.headers_wanted = true;
-                }
-            }
+            Some((at, HeaderStop::NotYet)) => self.hold_early(now, peer, headers[at]),
+            Some((_, HeaderStop::SetAside)) => {}
             None if headers.len() == HEADERS_MAX => {
                 self.ask_headers(now, peer, verdict.accepted.last().copied())?;
             }
             None if again => self.ask_headers(now, peer, None)?,
             None => {}
         }
+        self.request_bodies(now)
+    }
+
+    /// Holds a header until our clock allows it; what comes after it is asked for then.
+    fn hold_early(&mut self, now: Now, peer: PeerId, header: Header) {
+        self.early.hold(now.wall, peer, header);
+        self.await_early(now);
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.headers_wanted = true;
+        }
+    }
+
+    /// The wall clock may jump meanwhile: the timer only looks again, it decides nothing.
+    fn await_early(&mut self, now: Now) {
+        if let Some(timestamp) = self.early.next() {
+            let allowed = now.wall.plus(self.chain.law().rules.future_limit);
+            let wait = timestamp.since(allowed).plus(Millis::new(1));
+            self.timers.set(Timer::Early, now.monotonic.plus(wait));
+        }
+    }
+
+    pub(super) fn early_headers_due(&mut self, now: Now) -> Result<(), StorageError> {
+        let allowed = now.wall.plus(self.chain.law().rules.future_limit);
+        while let Some((peer, header)) = self.early.take_due(allowed) {
+            let verdict = self.chain.accept_headers(now.wall, &[header])?;
+            if let Some(id) = verdict.accepted.last() {
+                self.note_work(peer, id)?;
+                self.ask_headers(now, peer, Some(*id))?;
+            }
+        }
+        self.await_early(now);
         self.request_bodies(now)
     }
 

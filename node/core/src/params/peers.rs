@@ -60,6 +60,15 @@ pub const BODY_WINDOW: usize = 1_024;
 /// nothing more is asked of peers.
 pub const CHECKS_MAX: usize = 64;
 
+/// Headers from the future that are held until their time has come: 16 kB.
+pub const EARLY_HEADERS_MAX: usize = 64;
+
+/// Of them, how many one peer can have us hold.
+pub const EARLY_HEADERS_PEER_MAX: usize = 4;
+
+/// A header from further ahead than this is not held.
+pub const EARLY_AHEAD_MAX: Millis = Millis::from_secs(2 * 60 * 60);
+
 /// Connections that others opened: with a full outgoing queue each 160 MB in the worst case.
 pub const INBOUND_MAX: usize = 64;
 
