@@ -255,6 +255,7 @@ impl<W: World> Player<'_, W> {
                 "in a quiet network the node could not mine one more block".to_owned()
             });
         let agreed = self.wait_for_agreement().await?;
+        self.check_height();
         let views = self.stage.describe_tips();
         let place = (self.stage.world.now(), None);
         self.stage
@@ -269,6 +270,21 @@ impl<W: World> Player<'_, W> {
         self.stage.tally.add(found);
         self.stage.tell_violations();
         Ok(())
+    }
+
+    /// The chain has become as long as the plan demands.
+    fn check_height(&mut self) {
+        let Some(least) = self.stage.plan.expect.min_height else {
+            return;
+        };
+        let tips = self.stage.nodes.iter().filter_map(|view| view.tip);
+        let height = tips.map(|tip| tip.height.get()).max().unwrap_or(0);
+        let place = (self.stage.world.now(), None);
+        self.stage
+            .tally
+            .check(checks::PROGRESS, height >= least, place, || {
+                format!("the chain has reached height {height} of at least {least}")
+            });
     }
 
     /// Looks until the nodes agree, for as long as the plan allows; whether they do.
