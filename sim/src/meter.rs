@@ -1,9 +1,9 @@
-//! Where a run's real time goes, part by part, for `bench`. Off in every other run. A part does not
+//! Where a run's CPU time goes, part by part, for `bench`. Off in every other run. A part does not
 //! count what happens in the parts inside it. Runs never see what is measured.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::stopwatch::Stopwatch;
+use crate::stopwatch::CpuWatch;
 
 /// A part of the work of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Meter(Option<Arc<Mutex<State>>>);
 
 #[derive(Debug)]
 struct State {
-    watch: Stopwatch,
+    watch: CpuWatch,
     /// When the innermost part began or went on.
     since_s: f64,
     running: Vec<Part>,
@@ -57,7 +57,7 @@ impl Meter {
     /// A meter that measures.
     #[must_use]
     pub fn on() -> Self {
-        let watch = Stopwatch::start();
+        let watch = CpuWatch::of_this_thread();
         let state = State {
             watch,
             since_s: 0.0,
@@ -88,7 +88,8 @@ impl Meter {
 }
 
 impl State {
-    /// Gives the time since the last change to the part that was running.
+    /// Gives the time since the last change to the part that was running. All of it is time of the
+    /// run's own thread; the watch was made on another, so only differences mean anything.
     fn pass(&mut self) {
         let now_s = self.watch.seconds();
         if let Some(part) = self.running.last() {
