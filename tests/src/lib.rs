@@ -1,6 +1,7 @@
-//! The house's source files as text, for the tests that keep its laws.
-//!
-//! Reads the working tree below the workspace's root; writes nothing.
+//! What tests share: the house's source files as text, for the tests that keep its laws (reads the
+//! working tree below the workspace's root; writes nothing), and the node beside its model.
+
+pub mod differential;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -157,6 +157,16 @@ fn redb_is_named_only_by_the_store_and_the_disks() {
 }
 
 #[test]
+fn the_model_depends_on_no_crate_of_ours() {
+    let path = archivas_tests::root().join("tests/model/Cargo.toml");
+    let manifest = std::fs::read_to_string(path).expect("the model's manifest");
+    let (_, after) = manifest.split_once("[dependencies]").expect("a list");
+    let ours = after.lines().filter(|line| line.contains("archivas"));
+    let places: Vec<String> = ours.map(str::to_owned).collect();
+    assert_none("the model shares no mistake with the node", &places);
+}
+
+#[test]
 fn every_select_is_biased() {
     let mut places = Vec::new();
     for source in sources() {
