@@ -46,7 +46,10 @@ fn mistakes_on_the_command_line_are_two_and_name_what_there_is() {
         (&["run", "partition-heels"], "partition-heals"),
         (&["run", "partition-heals", "--sneed", "7"], "--sneed"),
         (&["run", "partition-heals", "--seed", "x"], "is no seed"),
-        (&["run", "partition-heals", "--duration", "5w"], "no span of time"),
+        (
+            &["run", "partition-heals", "--duration", "5w"],
+            "no span of time",
+        ),
         (&["run", "/nowhere.toml"], "cannot read /nowhere.toml"),
         (&["replay", "/nowhere.json"], "cannot read /nowhere.json"),
         (&["explore"], "SCENARIOS"),
@@ -54,7 +57,10 @@ fn mistakes_on_the_command_line_are_two_and_name_what_there_is() {
     for (arguments, word) in cases {
         let output = sim(arguments);
         assert_eq!(code(&output), 2, "{arguments:?}");
-        assert!(text(&output.stderr).contains(word), "{arguments:?}: {output:?}");
+        assert!(
+            text(&output.stderr).contains(word),
+            "{arguments:?}: {output:?}"
+        );
         assert!(!text(&output.stderr).contains("panicked"), "{output:?}");
     }
 }
@@ -62,13 +68,20 @@ fn mistakes_on_the_command_line_are_two_and_name_what_there_is() {
 #[test]
 fn a_plan_that_does_not_parse_is_three_and_an_empty_campaign_four() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let bad = write(folder.path(), "bad.toml", &format!("{IMPOSSIBLE}\nsurprise = 1\n"));
+    let bad = write(
+        folder.path(),
+        "bad.toml",
+        &format!("{IMPOSSIBLE}\nsurprise = 1\n"),
+    );
     let output = sim(&["run", &bad]);
     assert_eq!(code(&output), 3);
     assert!(text(&output.stderr).contains("line "), "{output:?}");
     let not_json = write(folder.path(), "failure.json", "{}");
     assert_eq!(code(&sim(&["replay", &not_json])), 3);
-    assert_eq!(code(&sim(&["explore", "three-nodes-agree", "--count", "0"])), 4);
+    assert_eq!(
+        code(&sim(&["explore", "three-nodes-agree", "--count", "0"])),
+        4
+    );
 }
 
 #[test]
@@ -80,16 +93,26 @@ fn a_failure_is_written_and_its_repro_line_shows_it_again() {
     let output = sim(&["run", &plan, "--seed", "5", "--out", out]);
     let stdout = text(&output.stdout);
     assert_eq!(code(&output), 11, "{stdout}");
-    assert!(stdout.contains("FAILED: liveness missed: progress"), "{stdout}");
-    let repro = stdout.lines().find_map(|line| line.strip_prefix("REPRO  cargo sim "));
+    assert!(
+        stdout.contains("FAILED: liveness missed: progress"),
+        "{stdout}"
+    );
+    let repro = stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("REPRO  cargo sim "));
     let repro = repro.expect("a REPRO line");
     let program = env!("CARGO_BIN_EXE_archivas-sim");
-    let again = Command::new("sh").args(["-c", &format!("{program} {repro}")]).output();
+    let again = Command::new("sh")
+        .args(["-c", &format!("{program} {repro}")])
+        .output();
     let again = again.expect("a shell");
     assert_eq!(code(&again), 11, "{again:?}");
     assert!(text(&again.stdout).contains("reproduced"), "{again:?}");
 
-    let file = stdout.lines().find_map(|line| line.strip_prefix("FILES  ")).expect("a FILES line");
+    let file = stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("FILES  "))
+        .expect("a FILES line");
     let wrong = sim(&["replay", file, "--expect", &"0".repeat(32)]);
     assert_eq!(code(&wrong), 16, "{wrong:?}");
     let failure: Value =
@@ -105,7 +128,9 @@ fn a_campaign_groups_its_failures_and_leaves_its_files() {
     let out = folder.path().join("out");
     let junit = folder.path().join("junit.xml");
     let (out, junit) = (out.to_str().expect("plain"), junit.to_str().expect("plain"));
-    let arguments = ["explore", &plan, "--seeds", "3..6", "--out", out, "--junit", junit];
+    let arguments = [
+        "explore", &plan, "--seeds", "3..6", "--out", out, "--junit", junit,
+    ];
     let output = sim(&arguments);
     let stdout = text(&output.stdout);
     assert_eq!(code(&output), 11, "{stdout}");
@@ -114,17 +139,37 @@ fn a_campaign_groups_its_failures_and_leaves_its_files() {
     let results = std::fs::read_to_string(Path::new(out).join("results.jsonl")).expect("written");
     assert_eq!(results.lines().count(), 3);
     let first: Value = serde_json::from_str(results.lines().next().expect("a line")).expect("JSON");
-    assert_eq!((&first["seed"], &first["exit"]), (&"0x0000000000000003".into(), &11.into()));
+    assert_eq!(
+        (&first["seed"], &first["exit"]),
+        (&"0x0000000000000003".into(), &11.into())
+    );
     let junit = std::fs::read_to_string(junit).expect("written");
     assert!(junit.contains("tests=\"3\" failures=\"3\""), "{junit}");
 }
 
 #[test]
 fn a_run_is_told_in_rows_with_a_picture_and_a_digest() {
-    let output = sim(&["run", "partition-heals", "--seed", "7", "--twice", "--color", "never"]);
+    let output = sim(&[
+        "run",
+        "partition-heals",
+        "--seed",
+        "7",
+        "--twice",
+        "--color",
+        "never",
+    ]);
     let stdout = text(&output.stdout);
     assert_eq!(code(&output), 0, "{stdout}");
-    for word in ["cut ", "heal ", "reorg ", "best chain", "checks of", "digest ", "twice", "passed"] {
+    for word in [
+        "cut ",
+        "heal ",
+        "reorg ",
+        "best chain",
+        "checks of",
+        "digest ",
+        "twice",
+        "passed",
+    ] {
         assert!(stdout.contains(word), "no `{word}` in\n{stdout}");
     }
     assert!(!stdout.contains('\u{1b}'), "colours in\n{stdout}");
@@ -150,7 +195,11 @@ fn lists_name_everything_once() {
         let output = sim(&["list", what, "--json"]);
         assert_eq!(code(&output), 0);
         let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let names = list.as_array().expect("a list").iter().map(|entry| entry["name"].to_string());
+        let names = list
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|entry| entry["name"].to_string());
         let mut names: Vec<String> = names.collect();
         let count = names.len();
         assert!(count >= 4, "{what}");

@@ -36,7 +36,9 @@ fn runs_beside_one_another_do_not_meet() {
     let beside: Vec<Digest> = std::thread::scope(|scope| {
         let run = |seed| scope.spawn(move || digest(&story(), seed));
         let runs: Vec<_> = [3, 4, 3].into_iter().map(run).collect();
-        runs.into_iter().map(|run| run.join().expect("it does not panic")).collect()
+        runs.into_iter()
+            .map(|run| run.join().expect("it does not panic"))
+            .collect()
     });
     assert_eq!((beside[0], beside[2]), (alone, alone));
     assert_ne!(beside[1], alone);
@@ -62,7 +64,10 @@ fn two_processes_give_one_digest() {
 
 #[test]
 fn taking_the_trace_changes_nothing() {
-    let short = Overrides { nodes: None, duration: Some(Millis::from_secs(300)) };
+    let short = Overrides {
+        nodes: None,
+        duration: Some(Millis::from_secs(300)),
+    };
     let plan = load("three-nodes-agree", short).expect("it is built in");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("trace");

@@ -234,9 +234,9 @@ impl<S: Storage> Node<S> {
             .template(now.wall, producer, self.mempool.select(room))
     }
 
-    /// The tip of the best chain.
+    /// The tip of the best chain, as others were told.
     pub fn tip(&self) -> TipInfo {
-        self.chain.tip().into()
+        self.announced_tip().into()
     }
 
     /// The chain, for reading.
@@ -261,6 +261,7 @@ impl<S: Storage> Node<S> {
     pub fn status(&self) -> Status {
         Status {
             tip: self.tip(),
+            walking: self.chain.is_walking(),
             best_header: self.chain.best_header().height,
             peers_ready: self.peers.values().filter(|peer| peer.is_ready()).count(),
             mempool_count: self.mempool.len(),

@@ -1,5 +1,5 @@
-//! Whether the node works: `/healthz`. One computation: the loop answers in time and the store can
-//! be read. Never a constant, and never an error without the numbers.
+//! Whether the node works: `/healthz`. One computation: the loop answers in time, no long
+//! reorganization is under way, and the store can be read. Never a constant, and never an error without the numbers.
 
 use archivas_core::node::Status;
 use serde::Serialize;
@@ -21,7 +21,8 @@ struct Healthz {
 pub async fn healthz<C: Clock>(context: &ApiContext<C>) -> ApiAnswer {
     let status: Option<Status> = context.ask(HEALTH_TIMEOUT, Command::Status).await.ok();
     let tip = context.snapshot_at_tip().ok().map(|(_, tip)| tip);
-    let ok = status.is_some() && tip.is_some();
+    let ready = status.as_ref().is_some_and(|status| !status.walking);
+    let ok = ready && tip.is_some();
     let body = Healthz {
         ok,
         height: tip.as_ref().map_or(0, |tip| tip.height.get()),

@@ -105,7 +105,7 @@ impl<S: Storage> Node<S> {
     }
 
     fn our_hello(&self, now: Now) -> Hello {
-        let tip = self.chain.tip();
+        let tip = self.announced_tip();
         Hello {
             protocol: PROTOCOL_VERSION,
             genesis: *self.chain.genesis_id(),

@@ -302,6 +302,9 @@ fn a_long_reorganization_takes_turns_and_is_announced_once_when_it_is_over() {
     let producer = dev_key().address();
     let template = net.nodes[0].template(net.now, producer);
     assert_eq!(template, Ok(Err(NoTemplate::Walking)));
+    let status = net.nodes[0].status();
+    assert!(status.walking, "the node is not ready");
+    assert_eq!(status.tip.height.get(), 210, "no tip on the way is told");
     net.wait(1);
     assert!(!net.nodes[0].chain().is_walking());
     assert!(net.agree());

@@ -205,6 +205,8 @@ pub enum Event {
 pub struct Status {
     /// The tip.
     pub tip: TipInfo,
+    /// Whether a long reorganization is under way: the node is not ready meanwhile.
+    pub walking: bool,
     /// Height of the best header chain, with or without bodies.
     pub best_header: Height,
     /// Peers that have said `Hello`.

@@ -106,6 +106,14 @@ impl<S: Storage> Node<S> {
         Vec::new()
     }
 
+    /// The tip that others are told: while a long reorganization walks, the one before it.
+    pub(super) fn announced_tip(&self) -> &Tip {
+        match &self.unannounced {
+            Some(walk) => &walk.from,
+            None => self.chain.tip(),
+        }
+    }
+
     fn announce_tip(&mut self) {
         let Some(Unannounced {
             from, fork_height, ..
