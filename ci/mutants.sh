@@ -12,13 +12,13 @@ tree=$scratch/tree
 
 field() { sed -n "s/^$2: *//p" "$1" | head -n 1; }
 
-# The dependencies that the tests have built serve here as well: only our own crates are built anew.
+# The dependencies that `cargo sim` has built serve here as well: only our own crates are built anew.
 seed_cache() {
-    [ -d "$scratch/debug" ] && return
-    mkdir -p "$scratch/debug"
+    [ -d "$scratch/release" ] && return
+    mkdir -p "$scratch/release"
     for part in .fingerprint build deps; do
-        if [ -d "$target/debug/$part" ]; then
-            cp -al "$target/debug/$part" "$scratch/debug/$part"
+        if [ -d "$target/release/$part" ]; then
+            cp -al "$target/release/$part" "$scratch/release/$part"
         fi
     done
 }
@@ -29,7 +29,7 @@ copy_tree() {
     git ls-files -z | xargs -0 cp --parents --preserve=mode,timestamps -t "$tree"
 }
 
-build() { (cd "$tree" && CARGO_TARGET_DIR="$scratch" cargo build --quiet --package archivas-sim); }
+build() { (cd "$tree" && CARGO_TARGET_DIR="$scratch" cargo build --release --quiet --package archivas-sim); }
 
 # Prints what became of one planted bug; true if it was killed as it should be.
 try_one() {
@@ -46,14 +46,14 @@ try_one() {
     fi
     for ((seed = 1; seed <= seeds; seed++)); do
         code=0
-        (cd "$scratch" && "$scratch/debug/archivas-sim" run "$scenario" --seed "$seed") >"$log" 2>&1 || code=$?
+        (cd "$scratch" && "$scratch/release/archivas-sim" run "$scenario" --seed "$seed") >"$log" 2>&1 || code=$?
         [ "$code" -eq 0 ] && continue
         if ! grep -q "$check" "$log"; then
             echo "failed otherwise than by $check (exit $code)"; tail -n 20 "$log" >&2; return 1
         fi
         replay=$(sed -n 's/.*REPRO *cargo sim *//p' "$log" | head -n 1)
         again=0
-        (cd "$scratch" && eval "'$scratch/debug/archivas-sim' $replay") >"$log.replay" 2>&1 || again=$?
+        (cd "$scratch" && eval "'$scratch/release/archivas-sim' $replay") >"$log.replay" 2>&1 || again=$?
         if [ "$again" -ne "$code" ] || ! grep -q "$check" "$log.replay"; then
             echo "REPRO shows something else (exit $again, not $code): $replay"; tail -n 20 "$log.replay" >&2; return 1
         fi
