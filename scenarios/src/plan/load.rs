@@ -141,6 +141,11 @@ impl Overrides {
     #[must_use]
     pub fn apply(self, mut document: Document) -> Document {
         if let Some(duration) = self.duration {
+            let before = document.duration_s.millis();
+            document.expect.min_height = document
+                .expect
+                .min_height
+                .map(|height| shorter(height, before, duration));
             document.duration_s = duration.into();
         }
         if let Some(nodes) = self.nodes {
@@ -158,6 +163,13 @@ impl Overrides {
         }
         document
     }
+}
+
+/// The least height that a plan of length `before` demands, for one of length `after`: a shorter one
+/// demands less in proportion, a longer one no more.
+fn shorter(height: u64, before: Millis, after: Millis) -> u64 {
+    let share = u128::from(height) * u128::from(after.get()) / u128::from(before.get().max(1));
+    u64::try_from(share).map_or(height, |share| share.min(height))
 }
 
 /// The first of `a` to `z`, then `n26` and so on, that no node is called.
@@ -246,6 +258,22 @@ mod tests {
         assert_eq!(names, ["a", "b", "c", "d", "e"]);
         assert_eq!(plan.links.len(), 10);
         assert_eq!(plan.duration, Millis::from_secs(400));
+    }
+
+    #[test]
+    fn a_shorter_plan_demands_a_lower_chain_and_a_longer_one_no_higher() {
+        let demanded = |seconds| {
+            let overrides = Overrides {
+                nodes: None,
+                duration: Some(Millis::from_secs(seconds)),
+            };
+            let plan = load("three-nodes-agree", overrides).unwrap();
+            plan.expect.min_height
+        };
+        assert_eq!(
+            [60, 300, 900, 9_000].map(demanded),
+            [1, 5, 15, 15].map(Some)
+        );
     }
 
     #[test]
