@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -36,9 +36,10 @@ pub struct Ticket {
     number: u64,
 }
 
-/// What madsim wakes: fires everything due by one deadline.
+/// What madsim wakes: fires everything due by one deadline. Weak, because the agenda holds madsim's
+/// clock, which holds the alarms: strong ones would keep each other, and the run, for ever.
 struct Alarm {
-    agenda: Agenda,
+    agenda: Weak<Inner>,
     deadline: u64,
 }
 
@@ -111,7 +112,7 @@ impl Agenda {
     fn arm(&self, deadline: u64) {
         let ahead = Duration::from_nanos(deadline.saturating_sub(self.now()));
         let waker = Waker::from(Arc::new(Alarm {
-            agenda: self.clone(),
+            agenda: Arc::downgrade(&self.0),
             deadline,
         }));
         let at = self.0.time.now_instant() + ahead;
@@ -154,7 +155,9 @@ impl std::fmt::Debug for Agenda {
 
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
-        self.agenda.fire(self.deadline);
+        if let Some(agenda) = self.agenda.upgrade() {
+            Agenda(agenda).fire(self.deadline);
+        }
     }
 }
 
