@@ -241,4 +241,19 @@ mod tests {
             assert!(agenda.state().entries.is_empty());
         });
     }
+
+    #[test]
+    fn nothing_of_a_run_outlives_it_though_alarms_are_pending() {
+        let left = simulate(1, async || {
+            let agenda = Agenda::new();
+            let mut sleep = Box::pin(agenda.sleep(1_000_000_000));
+            tokio::select! {
+                biased;
+                () = &mut sleep => panic!("it sleeps for long"),
+                () = agenda.sleep(1_000) => {}
+            }
+            Arc::downgrade(&agenda.0)
+        });
+        assert!(left.upgrade().is_none());
+    }
 }

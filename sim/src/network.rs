@@ -20,13 +20,16 @@ use crate::meter::{Meter, Part};
 use crate::trace::{NO_NODE, Trace};
 
 pub mod connection;
+pub mod doors;
 pub mod link;
 pub mod pipe;
 pub mod switchboard;
+pub mod traffic;
 
 use connection::End;
+use doors::{Binding, Knock};
 pub use link::Latency;
-use switchboard::{Binding, Knock, Machine, Switchboard};
+use switchboard::{Machine, Switchboard};
 
 /// When a dialler tries again, in virtual nanoseconds after the one before: as Linux does it.
 const RETRIES_NS: [u64; 7] = {
