@@ -83,7 +83,7 @@ impl<S: Reader> Draft<'_, S> {
     pub fn may_follow(&self, id: &BlockId) -> Result<bool, StorageError> {
         let record = self.record(id)?;
         let home_id = self.home();
-        if record.header.parent == home_id || self.is_catching_up() || self.has_agreed_to(id)? {
+        if record.header.parent == home_id || self.is_catching_up()? || self.has_agreed_to(id)? {
             return Ok(true);
         }
         let home = self.record(&home_id)?;
@@ -143,12 +143,12 @@ impl<S: Reader> Draft<'_, S> {
         Ok(false)
     }
 
-    /// Whether the tip is that of a node in its initial download.
-    fn is_catching_up(&self) -> bool {
-        let Tip {
-            chainwork, header, ..
-        } = &self.view.tip;
-        *chainwork < self.policy.minimum_chainwork || self.now.since(header.timestamp) > IBD_TIP_AGE
+    /// Whether the node is in its initial download. A tip on the way of a walk is always old and
+    /// light and says nothing of that: home counts.
+    fn is_catching_up(&self) -> Result<bool, StorageError> {
+        let home = self.record(&self.home())?;
+        let age = self.now.since(home.header.timestamp);
+        Ok(home.chainwork < self.policy.minimum_chainwork || age > IBD_TIP_AGE)
     }
 
     /// Takes a candidate out of the choice until it may be followed.
@@ -161,7 +161,7 @@ impl<S: Reader> Draft<'_, S> {
 
     /// Brings held branches back into the choice while the node catches up.
     pub fn release_if_catching_up(&mut self) -> Result<(), StorageError> {
-        match self.is_catching_up() {
+        match self.is_catching_up()? {
             true => self.release_held(|_, _| true),
             false => Ok(()),
         }

@@ -170,6 +170,44 @@ fn a_node_that_catches_up_follows_every_branch() {
 }
 
 #[test]
+fn a_walk_over_old_blocks_is_not_taken_for_catching_up() {
+    let mut lab = Lab::new();
+    let slow = |lab: &mut Lab, parent, variant| {
+        let order = Order {
+            gap: Millis::from_secs(12 * 3_600),
+            producer: Address::from_bytes([variant; 20]),
+            ..lab.order()
+        };
+        lab.make(parent, order)
+    };
+    let mut chain = narrowed(lab.chain());
+    let mut ours = alloc::vec![lab.root];
+    for _ in 0..6 {
+        let last = ours[ours.len() - 1];
+        ours.push(slow(&mut lab, last, 1));
+    }
+    let now = lab.header(&ours[6]).timestamp;
+    let accept = |chain: &mut Chain<MemoryStorage>, lab: &Lab, ids: &[BlockId]| {
+        for id in ids {
+            chain.accept_block(now, lab.checked(id)).unwrap();
+        }
+    };
+    accept(&mut chain, &lab, &ours[1..]);
+    // Forks one block too deep, and has the most work of all.
+    let deep = lab.line(ours[2], 7, 2);
+    accept(&mut chain, &lab, &deep);
+    assert_eq!(chain.held_branches().unwrap().len(), 1);
+    let near = lab.line(ours[3], 5, 3);
+    chain.step_moves = 2;
+    accept(&mut chain, &lab, &near[..4]);
+    while chain.is_walking() {
+        chain.step(now).unwrap();
+    }
+    assert_eq!(chain.tip().id, near[3]);
+    assert_eq!(chain.held_branches().unwrap().len(), 1);
+}
+
+#[test]
 fn leaving_a_branch_that_the_operator_set_aside_knows_no_window() {
     let mut lab = Lab::new();
     let (mut chain, ours) = narrow(&mut lab, 6);
