@@ -208,6 +208,9 @@ impl<H: Host, S: Storage> Driver<H, S> {
                 let account = schema::account(self.node.chain().reader(), &address)?;
                 let _ = answer.send(self.node.mempool().next_nonce(&address, &account));
             }
+            Command::FeeFloor(answer) => {
+                let _ = answer.send(self.node.mempool().floor(now.monotonic));
+            }
             Command::Status(answer) => {
                 let _ = answer.send(self.node.status());
             }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use archivas_core::chain::{NoTemplate, Template};
+use archivas_core::mempool::FeeRate;
 use archivas_core::node::{Answer, Finding, Job, JobId, MempoolEntry, PeerInfo, Status};
 use archivas_core::primitives::{AccountNonce, Address, Block, Millis, Now, SignedTransfer, TxId};
 use archivas_core::rules::{CheckedTransfer, Law};
@@ -114,6 +115,8 @@ pub enum Command {
     Waiting(TxId, oneshot::Sender<Option<CheckedTransfer>>),
     /// The nonce that the account's next transfer should have, after those that wait.
     NextNonce(Address, oneshot::Sender<AccountNonce>),
+    /// The fee rate below which the mempool takes nothing now.
+    FeeFloor(oneshot::Sender<FeeRate>),
     /// Counters of the node.
     Status(oneshot::Sender<Status>),
     /// Peers that have said `Hello`, by number.

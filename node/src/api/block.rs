@@ -1,6 +1,8 @@
 //! Blocks: `/block/<height or id>` and `/blocks/recent`.
 
-use archivas_core::primitives::{Address, BlockId, CompactTarget, Header, Height, StateRoot};
+use archivas_core::primitives::{
+    Address, BlockId, CompactTarget, Header, Height, SignedTransfer, StateRoot,
+};
 use archivas_core::schema;
 use archivas_core::storage::Reader;
 use serde::Serialize;
@@ -82,9 +84,10 @@ struct Recent {
     blocks: Vec<RecentBody>,
 }
 
+/// A block of a list, as text.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RecentBody {
+pub struct RecentBody {
     height: String,
     hash: BlockId,
     timestamp: String,
@@ -101,26 +104,29 @@ pub fn recent<C: Clock>(query: &Query, context: &ApiContext<C>) -> Result<ApiAns
     let mut blocks = Vec::with_capacity(limit);
     let mut next = Some(tip.height);
     while let Some(height) = next.filter(|_| blocks.len() < limit) {
-        blocks.push(recent_body(&snapshot, height)?);
+        blocks.push(recent_body(&snapshot, height)?.0);
         next = height.parent();
     }
     Ok(ApiAnswer::ok(&Recent { blocks }))
 }
 
-fn recent_body(rows: &impl Reader, height: Height) -> Result<RecentBody, ApiError> {
+/// The block of that height on the best chain, and the bytes of its transfers.
+pub fn recent_body(rows: &impl Reader, height: Height) -> Result<(RecentBody, usize), ApiError> {
     let gone = || ApiError::not_ready("storage_failed", "the node's block index has a gap");
     let hash = schema::best_id(rows, height)?.ok_or_else(gone)?;
     let header = schema::required_header(rows, &hash)?.header;
-    let tx_count = schema::body(rows, &hash)?.ok_or_else(gone)?.len();
-    Ok(RecentBody {
+    let transfers = schema::body(rows, &hash)?.ok_or_else(gone)?;
+    let body = RecentBody {
         height: height.to_string(),
         hash,
         timestamp: header.timestamp.as_secs().to_string(),
         farmer: header.producer,
         miner: header.producer,
-        tx_count,
+        tx_count: transfers.len(),
         difficulty: block_work(header.bits).to_decimal(),
-    })
+    };
+    let bytes = transfers.iter().map(SignedTransfer::size).sum();
+    Ok((body, bytes))
 }
 
 #[cfg(test)]

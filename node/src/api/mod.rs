@@ -6,16 +6,20 @@
 //! bounded in time by the `Clock` port.
 
 mod account;
+mod accounts;
 mod answer;
 mod block;
 mod chain;
 mod context;
+mod fees;
 mod health;
+mod history;
 mod mempool;
 mod metrics;
 mod mining;
 mod peers;
 mod query;
+mod ranges;
 mod route;
 mod shapes;
 mod submit;
@@ -100,9 +104,16 @@ async fn answer<C: Clock>(
         Route::GenesisHash => Ok(chain::genesis_hash(context)),
         Route::Healthz => Ok(health::healthz(context).await),
         Route::Account(text) => account::account(text, context).await,
+        Route::AccountTxs(text) => history::account_txs(text, &query, context),
+        Route::Accounts => accounts::accounts(&query, context),
         Route::Balance(text) => account::balance(text, context),
         Route::Block(text) => block::block(text, context),
         Route::RecentBlocks => block::recent(&query, context),
+        Route::OldRecentBlocks => ranges::recent(&query, context),
+        Route::BlocksRange => ranges::range(&query, context),
+        Route::BlocksSince(text) => ranges::since(text, &query, context),
+        Route::RecentTxs => history::recent(&query, context),
+        Route::EstimateFee => fees::estimate(&query, context).await,
         Route::Tx(text) => tx::tx(text, context).await,
         Route::Mempool => mempool::mempool(&query, context).await,
         Route::Submit | Route::Broadcast => submit::submit(&request.body, context).await,
@@ -132,7 +143,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_unknown_route_is_404_as_json() {
         let node = TestNode::start().await;
-        for path in ["/nothing", "/accounts", "/eth", "/validators", "/tx/recent"] {
+        for path in ["/nothing", "/eth", "/validators", "/account/a/b", "/tx/a/b"] {
             let (status, answer) = node.get(path).await;
             assert_eq!(
                 (status, answer["code"].as_str()),

@@ -50,13 +50,29 @@ impl Query {
         }
     }
 
+    /// The number that `key` has, if it is given.
+    ///
+    /// # Errors
+    /// 400 `malformed_query` when it is no decimal number of 64 bits.
+    pub fn number(&self, key: &str) -> Result<Option<u64>, ApiError> {
+        let Some(text) = self.get(key) else {
+            return Ok(None);
+        };
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            Ok(number) if digits => Ok(Some(number)),
+            _ => Err(malformed(&format!("{key} must be a decimal number"))),
+        }
+    }
+
     /// True for `key=1` and `key=true`.
     pub fn flag(&self, key: &str) -> bool {
         matches!(self.get(key), Some("1" | "true"))
     }
 }
 
-fn malformed(sentence: &str) -> ApiError {
+/// 400 for a parameter with that fault.
+pub fn malformed(sentence: &str) -> ApiError {
     ApiError::malformed("malformed_query", sentence)
 }
 

@@ -16,12 +16,26 @@ pub enum Route<'a> {
     Healthz,
     /// `/account/<address>`
     Account(&'a str),
+    /// `/account/<address>/txs`
+    AccountTxs(&'a str),
+    /// `/accounts`
+    Accounts,
     /// `/balance/<address>`
     Balance(&'a str),
     /// `/block/<height or id>`
     Block(&'a str),
     /// `/blocks/recent`
     RecentBlocks,
+    /// `/recentBlocks`, the older list
+    OldRecentBlocks,
+    /// `/blocks/range`
+    BlocksRange,
+    /// `/blocks/since/<height>`
+    BlocksSince(&'a str),
+    /// `/tx/recent`
+    RecentTxs,
+    /// `/estimateFee`
+    EstimateFee,
     /// `/tx/<hash>`
     Tx(&'a str),
     /// `/mempool`
@@ -68,7 +82,12 @@ impl<'a> Route<'a> {
             "/chainTip" => Self::ChainTip,
             "/genesisHash" => Self::GenesisHash,
             "/healthz" => Self::Healthz,
+            "/accounts" => Self::Accounts,
             "/blocks/recent" => Self::RecentBlocks,
+            "/recentBlocks" => Self::OldRecentBlocks,
+            "/blocks/range" => Self::BlocksRange,
+            "/tx/recent" => Self::RecentTxs,
+            "/estimateFee" => Self::EstimateFee,
             "/mempool" => Self::Mempool,
             "/submit" => Self::Submit,
             "/broadcast" => Self::Broadcast,
@@ -80,17 +99,21 @@ impl<'a> Route<'a> {
         })
     }
 
-    /// Routes whose last segment is a parameter.
+    /// Routes with a parameter.
     fn find_variable(path: &'a str) -> Option<Self> {
+        if let Some(height) = path.strip_prefix("/blocks/since/") {
+            return (!height.contains('/')).then_some(Self::BlocksSince(height));
+        }
         let (noun, parameter) = path.strip_prefix('/')?.split_once('/')?;
-        if parameter.contains('/') {
-            return None;
+        if let Some((parameter, of)) = parameter.split_once('/') {
+            let history = noun == "account" && of == "txs";
+            return history.then_some(Self::AccountTxs(parameter));
         }
         match noun {
             "account" => Some(Self::Account(parameter)),
             "balance" => Some(Self::Balance(parameter)),
             "block" => Some(Self::Block(parameter)),
-            "tx" if parameter != "recent" => Some(Self::Tx(parameter)),
+            "tx" => Some(Self::Tx(parameter)),
             _ => None,
         }
     }
@@ -112,8 +135,15 @@ impl<'a> Route<'a> {
             Self::GenesisHash => "/genesisHash",
             Self::Healthz => "/healthz",
             Self::Account(_) => "/account",
+            Self::AccountTxs(_) => "/account/txs",
+            Self::Accounts => "/accounts",
             Self::Balance(_) => "/balance",
             Self::Block(_) => "/block",
+            Self::OldRecentBlocks => "/recentBlocks",
+            Self::BlocksRange => "/blocks/range",
+            Self::BlocksSince(_) => "/blocks/since",
+            Self::RecentTxs => "/tx/recent",
+            Self::EstimateFee => "/estimateFee",
             Self::RecentBlocks => "/blocks/recent",
             Self::Tx(_) => "/tx",
             Self::Mempool => "/mempool",
@@ -138,6 +168,12 @@ mod tests {
         assert_eq!(Route::find("/blocks/recent"), Some(Route::RecentBlocks));
         assert_eq!(Route::find("/account/"), Some(Route::Account("")));
         assert_eq!(Route::find("/tx/ab"), Some(Route::Tx("ab")));
+        assert_eq!(Route::find("/tx/recent"), Some(Route::RecentTxs));
+        assert_eq!(Route::find("/account/x/txs"), Some(Route::AccountTxs("x")));
+        assert_eq!(
+            Route::find("/blocks/since/7"),
+            Some(Route::BlocksSince("7"))
+        );
     }
 
     #[test]
@@ -149,11 +185,14 @@ mod tests {
             "/Version",
             "/version/",
             "/account",
-            "/tx/recent",
             "/a/b/c",
+            "/blocks/since",
+            "/blocks/since/1/2",
+            "/account/x/y",
+            "/account/x/txs/",
+            "/block/x/txs",
         ] {
             assert_eq!(Route::find(path), None, "{path}");
         }
-        assert_eq!(Route::find("/account/x/txs"), None);
     }
 }

@@ -1,6 +1,8 @@
 //! Parts of answers that several routes share.
 
-use archivas_core::primitives::{Address, CompactTarget, Domain, SignedTransfer, TxId, Work};
+use archivas_core::primitives::{
+    Address, BlockId, CompactTarget, Domain, Height, SignedTransfer, TxId, Work,
+};
 use serde::Serialize;
 
 /// Work of one block with this target; what is outwardly called its difficulty.
@@ -38,6 +40,68 @@ impl TransferBody {
             fee: transfer.fee.to_string(),
             nonce: transfer.nonce.to_string(),
             memo: transfer.memo.to_string(),
+        }
+    }
+}
+
+/// A transfer as the oldest routes show it: numbers are numbers.
+#[derive(Serialize)]
+pub struct NumberTransfer {
+    hash: TxId,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    from: Address,
+    to: Address,
+    amount: u64,
+    fee: u64,
+    nonce: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    memo: String,
+}
+
+impl NumberTransfer {
+    /// Of a transfer on a network with that domain.
+    pub fn new(transfer: &SignedTransfer, domain: &Domain) -> Self {
+        Self {
+            hash: transfer.id(domain),
+            kind: "transfer",
+            from: transfer.from(),
+            to: transfer.to,
+            amount: transfer.amount.get(),
+            fee: transfer.fee.get(),
+            nonce: transfer.nonce.get(),
+            memo: transfer.memo.to_string(),
+        }
+    }
+}
+
+/// A confirmed transfer with its place in the chain.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedTransfer {
+    #[serde(flatten)]
+    transfer: TransferBody,
+    height: String,
+    index: usize,
+    block_hash: BlockId,
+    timestamp: String,
+}
+
+impl PlacedTransfer {
+    /// Of the transfer at `index` in `block`: its id, height and time in seconds.
+    pub fn new(
+        transfer: &SignedTransfer,
+        domain: &Domain,
+        block: (BlockId, Height, u64),
+        index: usize,
+    ) -> Self {
+        let (block_hash, height, timestamp) = block;
+        Self {
+            transfer: TransferBody::new(transfer, domain),
+            height: height.to_string(),
+            index,
+            block_hash,
+            timestamp: timestamp.to_string(),
         }
     }
 }
