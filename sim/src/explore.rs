@@ -134,7 +134,7 @@ impl Campaign {
     fn is_over(&self, progress: &Progress, watch: Stopwatch) -> bool {
         let scenarios = self.plans.len() as u64;
         let enough = match self.seeds {
-            Seeds::Count(count) => progress.next >= count * scenarios,
+            Seeds::Count(count) => progress.next / scenarios >= count,
             Seeds::Budget(seconds) => {
                 progress.next >= SEEDS_MIN * scenarios && watch.seconds() >= seconds
             }

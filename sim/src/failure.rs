@@ -9,6 +9,7 @@ use archivas_scenarios::world::WorldKind;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::runner::SAME_DIGEST;
 use crate::seed::Seed;
 
 /// The only version of the format.
@@ -131,14 +132,14 @@ impl Failure {
             version: VERSION,
             verdict: outcome.verdict().name().into(),
             exit: outcome.verdict().exit_code(),
-            check,
             sentence,
             node: node.map(|node| plan.name_of(node).into()),
             at_ms,
             events,
             digest: digest.into(),
             seed: Seed(outcome.seed),
-            replay: format!("cargo sim replay {} --expect {digest}", quoted(path)),
+            replay: replay_of(path, &check, digest),
+            check,
             build: Build::ours(),
             plan: plan.document().clone(),
         }
@@ -213,6 +214,16 @@ pub fn what_failed(outcome: &Outcome) -> (String, String) {
     }
 }
 
+/// The command that shows a failure again. Runs that differ from each other have no digest to expect.
+fn replay_of(path: &Path, check: &str, digest: &str) -> String {
+    let replay = format!("cargo sim replay {}", quoted(path));
+    if check == SAME_DIGEST.name {
+        replay
+    } else {
+        format!("{replay} --expect {digest}")
+    }
+}
+
 /// A path as a shell takes it.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
@@ -241,6 +252,19 @@ mod tests {
         };
         assert_eq!(ours.differences(&ours), Vec::<String>::new());
         assert_eq!(ours.differences(&other), ["commit is a, was x"]);
+    }
+
+    #[test]
+    fn a_run_that_does_not_repeat_is_replayed_without_a_digest_to_expect() {
+        let path = Path::new("f.json");
+        assert_eq!(
+            replay_of(path, "convergence", "abc"),
+            "cargo sim replay f.json --expect abc"
+        );
+        assert_eq!(
+            replay_of(path, SAME_DIGEST.name, "abc"),
+            "cargo sim replay f.json"
+        );
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct RunReport {
     pub digest: Digest,
     /// How many events that were.
     pub events: u64,
+    /// Whether the list of events that was asked for is whole.
+    pub lines_written: bool,
     /// Real time, in seconds.
     pub real_s: f64,
     /// CPU time of the run's thread, in seconds.
@@ -153,7 +155,7 @@ fn report(
     let (trace, blame) = left
         .trace
         .expect("the run made its trace before anything else");
-    let _written = trace.finish_lines();
+    let lines_written = trace.finish_lines();
     let cpu_s = measured.cpu_s;
     let outcome = match measured.result {
         Ok(mut outcome) => {
@@ -177,6 +179,7 @@ fn report(
         outcome,
         digest,
         events,
+        lines_written,
         real_s: watch.seconds(),
         cpu_s,
     }

@@ -115,10 +115,25 @@ fn a_failure_is_written_and_its_repro_line_shows_it_again() {
         .expect("a FILES line");
     let wrong = sim(&["replay", file, "--expect", &"0".repeat(32)]);
     assert_eq!(code(&wrong), 16, "{wrong:?}");
-    let failure: Value =
+    let wrong = sim(&["replay", file, "--json", "--expect", &"0".repeat(32)]);
+    let json: Value = serde_json::from_slice(&wrong.stdout).expect("JSON");
+    assert!(json["not_reproduced"].is_string(), "{json}");
+    let mut failure: Value =
         serde_json::from_slice(&std::fs::read(file).expect("it is there")).expect("JSON");
     assert_eq!(failure["check"], "progress");
     assert_eq!(failure["seed"], "0x0000000000000005");
+
+    // Another build, another run: both are said.
+    failure["build"]["commit"] = "another".into();
+    failure["digest"] = "0".repeat(32).into();
+    let other = write(folder.path(), "other.json", &failure.to_string());
+    let output = sim(&["replay", &other]);
+    assert_eq!(code(&output), 11, "{output:?}");
+    assert!(text(&output.stderr).contains(", was another"), "{output:?}");
+    assert!(
+        text(&output.stdout).contains("reproduced by another run"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -173,6 +188,40 @@ fn a_run_is_told_in_rows_with_a_picture_and_a_digest() {
         assert!(stdout.contains(word), "no `{word}` in\n{stdout}");
     }
     assert!(!stdout.contains('\u{1b}'), "colours in\n{stdout}");
+}
+
+#[test]
+fn a_trace_that_cannot_be_written_to_its_end_is_said() {
+    let output = sim(&[
+        "run",
+        "three-nodes-agree",
+        "--duration",
+        "30s",
+        "--trace",
+        "/dev/full",
+    ]);
+    assert_eq!(code(&output), 1, "{output:?}");
+    assert!(text(&output.stderr).contains("/dev/full"), "{output:?}");
+}
+
+#[test]
+fn as_many_seeds_as_there_are_overflow_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = write(folder.path(), "impossible.toml", IMPOSSIBLE);
+    let (out, all) = (folder.path().to_str().expect("plain"), u64::MAX.to_string());
+    let output = sim(&[
+        "explore",
+        &plan,
+        &plan,
+        "--count",
+        &all,
+        "--out",
+        out,
+        "--jobs",
+        "1",
+        "--fail-fast",
+    ]);
+    assert_eq!(code(&output), 11, "{output:?}");
 }
 
 #[test]

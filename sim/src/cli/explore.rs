@@ -250,7 +250,10 @@ struct Progress<'a> {
 impl<'a> Progress<'a> {
     fn new(campaign: &Campaign, output: &'a Output) -> Self {
         let (wanted, budget_s) = match campaign.seeds {
-            Seeds::Count(count) => (Some(count * campaign.plans.len() as u64), None),
+            Seeds::Count(count) => (
+                Some(count.saturating_mul(campaign.plans.len() as u64)),
+                None,
+            ),
             Seeds::Budget(seconds) => (None, Some(seconds)),
         };
         Self {

@@ -57,13 +57,24 @@ pub fn replay(args: &ReplayArgs, output: &Output) -> Result<u8, Trouble> {
     report::print(output, &plan, &outcome, cost, &watcher.tree);
     report::print_verdict(output, &outcome, None);
     let known = Some((&failure, args.failure.as_path()));
-    output.json(&report::to_json(&outcome, cost, known));
-    if let Some(why) = difference(args, &failure, &outcome, digest) {
+    let why = difference(args, &failure, &outcome, digest);
+    let mut json = report::to_json(&outcome, cost, known);
+    json["not_reproduced"] = why.clone().into();
+    output.json(&json);
+    if let Some(why) = why {
         let text = format!("NOT REPRODUCED: {why}");
         output.line(&output.styled(&text, Style::Red));
         return Ok(exit::NOT_REPRODUCED);
     }
-    output.line("reproduced");
+    let same_run = digest.to_string() == failure.digest;
+    if same_run || failure.check == runner::SAME_DIGEST.name {
+        output.line("reproduced");
+    } else {
+        let was = &failure.digest;
+        output.line(&format!(
+            "reproduced by another run: the digest is {digest}, was {was}"
+        ));
+    }
     Ok(code_of(outcome.verdict()))
 }
 

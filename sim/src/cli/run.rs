@@ -85,6 +85,7 @@ fn run_simulated(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Tro
         mut outcome,
         digest,
         events,
+        lines_written,
         real_s,
         ..
     } = runner::run_with(plan, args.seed.0, &mut watcher, options);
@@ -97,13 +98,21 @@ fn run_simulated(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Tro
         }
     }
     let failure = write_failure(&args.out, plan, &outcome, (&digest.to_string(), events))?;
-    finish(
+    let code = finish(
         output,
         plan,
         &outcome,
         Cost { real_s, events },
         (&watcher, failure),
-    )
+    )?;
+    match args.trace.as_deref().filter(|_| !lines_written) {
+        Some(path) => {
+            let path = path.display();
+            output.complain(&format!("{path} could not be written to its end"));
+            Ok(code.max(exit::HARNESS))
+        }
+        None => Ok(code),
+    }
 }
 
 fn run_processes(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Trouble> {
