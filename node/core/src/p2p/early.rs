@@ -95,7 +95,8 @@ mod tests {
             for nonce in 0..10 {
                 early.hold(NOW, PeerId(peer), header(60_000, peer * 10 + nonce));
             }
-            let held = (peer as usize + 1) * EARLY_HEADERS_PEER_MAX;
+            let peers = usize::try_from(peer + 1).expect("few");
+            let held = peers * EARLY_HEADERS_PEER_MAX;
             assert_eq!(early.len(), held.min(EARLY_HEADERS_MAX));
         }
     }
