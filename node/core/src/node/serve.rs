@@ -46,9 +46,14 @@ impl<S: Storage> Node<S> {
         Ok(None)
     }
 
+    /// Only blocks of the best chain are served: what stands beside it may be invalid, found so or
+    /// not yet looked at, and whoever delivers an invalid block is blamed.
     fn look_up(&self, item: Item) -> Result<Response, StorageError> {
         let found = match item {
-            Item::Block(id) => self.chain.block(&id)?.map(Response::Block),
+            Item::Block(id) => match self.chain.height_on_best(&id)? {
+                Some(_) => self.chain.block(&id)?.map(Response::Block),
+                None => None,
+            },
             Item::Transfer(id) => self
                 .mempool
                 .get(&id)

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::p2p::frame::kind;
+use crate::p2p::message::{Item, Response};
 use crate::p2p::peer::Direction;
 use crate::params::networks;
 use crate::primitives::SignedTransfer;
@@ -520,6 +521,29 @@ fn bodies_wait_while_a_peer_does_not_read() {
     net.nodes[0].handle_congestion(into, false);
     net.pump();
     assert_eq!(net.heights(), [20, 20]);
+}
+
+#[test]
+fn a_block_beside_the_best_chain_is_not_served_because_nobody_vouches_for_it() {
+    let mut net = Net::of(2);
+    net.mine(0, 1);
+    let left = net.nodes[0].tip().id;
+    net.mine(1, 2);
+    let (out, _) = net.connect(0, 1);
+    assert!(net.agree());
+    let now = net.now;
+    for (id, served) in [(left, false), (net.nodes[0].tip().id, true)] {
+        net.nodes[0]
+            .req(now, out, vec![Item::Block(id)])
+            .expect("memory never fails");
+        let action = net.nodes[0].poll_action().expect("memory never fails");
+        let Some(Action::Send { kind, payload, .. }) = action else {
+            panic!("{action:?}")
+        };
+        let message = Message::decode(kind, &payload).expect("ours");
+        let answer = matches!(message, Some(Message::Res(Response::Block(_))));
+        assert_eq!(answer, served);
+    }
 }
 
 #[test]
