@@ -57,11 +57,11 @@ impl Block {
     pub fn judge(&self, genesis: &Genesis) -> Result<(), Rule> {
         judge_form(&self.header)?;
         judge_seal(&self.header)?;
-        if self.bytes().len() as u64 > genesis.block_bytes_max {
-            return Err(Rule::BlockTooLarge);
-        }
         if tx_root(&self.transfers) != self.header.tx_root {
             return Err(Rule::MutatedBody);
+        }
+        if self.bytes().len() as u64 > genesis.block_bytes_max {
+            return Err(Rule::BlockTooLarge);
         }
         self.transfers
             .iter()

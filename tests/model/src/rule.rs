@@ -99,9 +99,6 @@ impl Rule {
     /// Whether the block is remembered as invalid: not when its id does not cover what is wrong,
     /// nor when a newer release may judge otherwise.
     pub const fn marks(self) -> bool {
-        !matches!(
-            self,
-            Rule::MutatedBody | Rule::BlockTooLarge | Rule::UnknownVersion
-        )
+        !matches!(self, Rule::MutatedBody | Rule::UnknownVersion)
     }
 }

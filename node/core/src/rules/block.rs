@@ -77,10 +77,11 @@ impl CheckedBlock {
 pub fn check_block(block: Block, law: &Law) -> Result<CheckedBlock, Invalid> {
     check_form(&block.header)?;
     check_seal(&block.header)?;
-    check_size(&block, &law.rules)?;
+    // The root before the size: under a right root an oversize body is the block's own fault.
     if block.tx_root() != block.header.tx_root {
         return Err(Invalid::MutatedBody);
     }
+    check_size(&block, &law.rules)?;
     let Block { header, transfers } = block;
     let checked = transfers
         .into_iter()
@@ -175,6 +176,7 @@ mod tests {
         let (size, size_max) = (1_001, 1_000);
         let why = Invalid::BlockTooLarge { size, size_max };
         assert_eq!(verdict(with_memo(2 + spare)), Err(why));
+        assert!(why.marks_block(), "or it would be asked for again for ever");
     }
 
     #[test]

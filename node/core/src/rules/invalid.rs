@@ -146,13 +146,10 @@ impl Invalid {
     }
 
     /// Whether a block that breaks this rule is remembered as invalid under its id. Not so when the
-    /// id does not cover what is wrong (a changed or oversize body may have been put under an
-    /// honest header), nor when a newer release may judge otherwise.
+    /// id does not cover what is wrong (a changed body may have been put under an honest
+    /// header), nor when a newer release may judge otherwise.
     pub const fn marks_block(&self) -> bool {
-        !matches!(
-            self,
-            Self::MutatedBody | Self::BlockTooLarge { .. } | Self::UnknownVersion { .. }
-        )
+        !matches!(self, Self::MutatedBody | Self::UnknownVersion { .. })
     }
 }
 
@@ -233,7 +230,7 @@ mod tests {
             .filter(|why| !why.marks_block())
             .map(Invalid::code)
             .collect();
-        let expected = ["block_too_large", "mutated_body", "unknown_version"];
+        let expected = ["mutated_body", "unknown_version"];
         assert!(unmarked.into_iter().eq(expected));
     }
 }
