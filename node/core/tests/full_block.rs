@@ -8,52 +8,12 @@ mod workshop;
 use archivas_core::chain::{BlockOutcome, Chain};
 use archivas_core::p2p::frame::payload_max;
 use archivas_core::p2p::message::{Message, Response};
-use archivas_core::params::{
-    Allocation, BLOCK_BYTES_MAX, BLOCK_TRANSFERS_MAX, Genesis, SIGNED_TRANSFER_BYTES_MIN,
-};
-use archivas_core::primitives::block::size_of_block;
-use archivas_core::primitives::{
-    AccountNonce, Address, Amount, Block, Memo, Payment, SecretKey, SignedTransfer,
-};
+use archivas_core::params::{BLOCK_BYTES_MAX, BLOCK_TRANSFERS_MAX};
+use archivas_core::primitives::Block;
 use archivas_core::rules::{Invalid, check_block};
 use archivas_core::storage::{MemoryStorage, Table};
+use workshop::fullest::*;
 use workshop::*;
-
-fn sender(number: usize) -> SecretKey {
-    let mut seed = [0xaa; 32];
-    seed[..8].copy_from_slice(&(number as u64).to_be_bytes());
-    SecretKey::from_seed(seed)
-}
-
-fn receiver(number: usize) -> Address {
-    let mut bytes = [0xbb; 20];
-    bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
-    Address::from_bytes(bytes)
-}
-
-/// As many rich senders as a block has room for transfers.
-fn crowd() -> Genesis {
-    let mut genesis = network();
-    let allocation = |number| Allocation {
-        address: sender(number).address(),
-        amount: Amount::new(1_000),
-    };
-    genesis.allocations = (0..BLOCK_TRANSFERS_MAX).map(allocation).collect();
-    genesis.check().unwrap();
-    genesis
-}
-
-/// Pays somebody of whom nobody has heard; the least size, but for the memo.
-fn pays(genesis: &Genesis, number: usize, memo: usize) -> SignedTransfer {
-    let payment = Payment {
-        to: receiver(number),
-        amount: Amount::new(1),
-        fee: Amount::new(1),
-        nonce: AccountNonce::ZERO,
-        memo: Memo::new("m".repeat(memo)).unwrap(),
-    };
-    SignedTransfer::sign(&sender(number), &genesis.domain, payment)
-}
 
 /// Over the wire and back, with every check in between.
 fn across(block: &Block) -> Block {
@@ -73,15 +33,12 @@ fn counts(chain: &Chain<MemoryStorage>) -> [usize; 3] {
 fn the_fullest_block_is_taken_left_and_taken_again() {
     let genesis = crowd();
     let mut chain = Chain::open(MemoryStorage::default(), genesis.clone()).unwrap();
-    let everybody = (0..BLOCK_TRANSFERS_MAX).map(|number| pays(&genesis, number, 0));
-    let mut body: Vec<SignedTransfer> = everybody.collect();
-    assert_eq!(body[1].size(), SIGNED_TRANSFER_BYTES_MIN);
-    let spare = BLOCK_BYTES_MAX - size_of_block(&body);
-    body[0] = pays(&genesis, 0, spare);
+    let mut body = fullest_body(&genesis);
     let full = across(&valid(&chain, address(9), &body));
     assert_eq!(full.size(), BLOCK_BYTES_MAX);
     assert_eq!(full.encode().len(), BLOCK_BYTES_MAX);
-    body[0] = pays(&genesis, 0, spare + 1);
+    let memo = body[0].memo.len() + 1;
+    body[0] = pays(&genesis, 0, memo);
     let one_more = forged(&chain, body, full.header.state_root);
     let (size, size_max) = (BLOCK_BYTES_MAX + 1, BLOCK_BYTES_MAX);
     let why = Invalid::BlockTooLarge { size, size_max };

@@ -192,6 +192,42 @@ fn what_the_pool_refuses_is_valid_in_a_block() {
     node.must_take(&block);
 }
 
+#[test]
+fn a_template_is_made_also_when_a_reorganization_took_the_money_that_waiting_transfers_spend() {
+    let genesis = network();
+    let mut node = Alone::new(&genesis);
+    let income = pay(&genesis, 0, address(5), 500_000, 0);
+    let income = std::slice::from_ref(&income);
+    let funded = valid(node.node.chain(), address(8), income);
+    node.must_take(&funded);
+    let spending = pay(&genesis, 5, address(1), 400_000, 0);
+    let accepted = Answer::Accepted(spending.id(&genesis.domain));
+    assert_eq!(node.submit(&spending), accepted);
+    // Another branch, in which the income was never paid.
+    let mut maker = chain(&genesis);
+    for _ in 0..2 {
+        let block = valid(&maker, address(9), &[]);
+        take(&mut maker, &block);
+        node.must_take(&block);
+    }
+    assert_eq!(node.node.tip().id, maker.tip().id);
+    assert_eq!(node.node.mempool().len(), 2, "the income waits again");
+    let offered = |node: &Alone| {
+        let template = node.node.template(node.now, address(9)).unwrap();
+        let transfers = template.expect("there is always one").transfers;
+        let signed = transfers.iter().map(|transfer| transfer.signed().clone());
+        signed.collect::<Vec<_>>()
+    };
+    assert_eq!(offered(&node), income);
+    let paid = valid(node.node.chain(), address(9), income);
+    node.must_take(&paid);
+    assert_eq!(
+        offered(&node),
+        [spending],
+        "and now its money is there again"
+    );
+}
+
 /// Sender, nonce, amount, fee, bytes of memo.
 type Wish = (u8, u64, u64, u64, usize);
 

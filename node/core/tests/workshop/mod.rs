@@ -6,6 +6,8 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+pub mod fullest;
+
 use archivas_core::chain::{BlockOutcome, BlockVerdict, Chain, Thoroughness};
 use archivas_core::params::{Allocation, Genesis, Retarget, Rules};
 use archivas_core::primitives::merkle::tx_root;
