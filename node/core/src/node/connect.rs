@@ -104,7 +104,7 @@ impl<S: Storage> Node<S> {
         self.announce_pool(now, peer);
     }
 
-    fn our_hello(&self, now: Now) -> Hello {
+    pub(super) fn our_hello(&self, now: Now) -> Hello {
         let tip = self.announced_tip();
         Hello {
             protocol: PROTOCOL_VERSION,

@@ -137,17 +137,18 @@ impl<S: Storage> Node<S> {
         self.request_bodies(now)
     }
 
-    /// The peer has shown headers up to `last`: it has the work, and the block.
-    fn note_work(&mut self, peer: PeerId, last: &BlockId) -> Result<(), StorageError> {
-        let work = self
-            .chain
-            .header(last)?
-            .map_or(Work::ZERO, |record| record.chainwork);
+    /// The peer has announced a block, or shown headers up to it: it has the work, and the block.
+    /// False if we do not know the header.
+    pub(super) fn note_work(&mut self, peer: PeerId, id: &BlockId) -> Result<bool, StorageError> {
+        let Some(record) = self.chain.header(id)? else {
+            return Ok(false);
+        };
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.work = state.work.max(work);
-            state.known.insert(Item::Block(*last));
+            state.work = state.work.max(record.chainwork);
+            state.known.insert(Item::Block(*id));
+            state.lacks.remove(id);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Asks peers for missing bodies along the best header chain, lowest first, while the checker

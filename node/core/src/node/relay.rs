@@ -58,14 +58,17 @@ impl<S: Storage> Node<S> {
         peer: PeerId,
         items: Vec<Item>,
     ) -> Result<(), StorageError> {
-        let mut unknown_block = false;
+        let (mut known_block, mut unknown_block) = (false, false);
         let mut asked = Vec::new();
         for item in items {
             if let Some(state) = self.peers.get_mut(&peer) {
                 state.known.insert(item);
             }
             match item {
-                Item::Block(id) => unknown_block |= self.chain.header(&id)?.is_none(),
+                Item::Block(id) => match self.note_work(peer, &id)? {
+                    true => known_block = true,
+                    false => unknown_block = true,
+                },
                 Item::Transfer(id) => {
                     if self.wants_transfer(&id)? && self.wanted.announced(id, peer) {
                         asked.push(id);
@@ -77,10 +80,12 @@ impl<S: Storage> Node<S> {
             self.ask_next_for_transfer(now, id);
         }
         if unknown_block {
-            self.ask_headers(now, peer, None)
-        } else {
-            Ok(())
+            self.ask_headers(now, peer, None)?;
         }
+        if known_block {
+            self.request_bodies(now)?;
+        }
+        Ok(())
     }
 
     fn wants_transfer(&self, id: &TxId) -> Result<bool, StorageError> {

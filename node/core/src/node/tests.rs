@@ -3,12 +3,13 @@
 
 use super::*;
 use crate::p2p::frame::kind;
-use crate::p2p::message::{Item, Response};
+use crate::p2p::message::{Hello, Item, Response};
 use crate::p2p::peer::Direction;
 use crate::params::networks;
 use crate::primitives::SignedTransfer;
 use crate::primitives::{AccountNonce, Amount, Block, Memo, Millis, Payment, SecretKey};
 use crate::rules::CheckedTransfer;
+use crate::schema::Tip;
 use crate::storage::MemoryStorage;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -83,6 +84,27 @@ impl Net {
         self.nodes[to].handle_connected(self.now, into, address_of(from), Direction::Inbound);
         self.pump();
         (out, into)
+    }
+
+    /// Connects a stranger to a node, who has said `Hello` and says what the test has it say.
+    fn stranger(&mut self, node: usize, peer: u64) -> PeerId {
+        let (peer, now) = (PeerId(peer), self.now);
+        let hello = Hello {
+            nonce: peer.0,
+            ..self.nodes[node].our_hello(now)
+        };
+        let from = SocketAddr::from(([10, 1, 0, 1], 9090));
+        self.nodes[node].handle_connected(now, peer, from, Direction::Inbound);
+        self.say(node, peer, &Message::Hello(hello));
+        peer
+    }
+
+    /// A peer of a node says something; what it is answered gets lost.
+    fn say(&mut self, node: usize, peer: PeerId, message: &Message) {
+        let (kind, payload) = message.encode();
+        let handled = self.nodes[node].handle_frame(self.now, peer, kind, &payload);
+        handled.expect("memory never fails");
+        self.pump();
     }
 
     fn cut_all(&mut self) {
@@ -544,6 +566,26 @@ fn a_block_beside_the_best_chain_is_not_served_because_nobody_vouches_for_it() {
         let answer = matches!(message, Some(Message::Res(Response::Block(_))));
         assert_eq!(answer, served);
     }
+}
+
+#[test]
+fn a_block_is_asked_from_everybody_who_announced_it() {
+    let mut net = Net::of(2);
+    let (out, _) = net.connect(1, 0);
+    let stranger = net.stranger(1, 50);
+    net.lost_kind = Some(kind::INV);
+    net.mine(0, 1);
+    net.lost_kind = None;
+    let Tip { id, header, .. } = net.nodes[0].chain().tip().clone();
+    net.say(1, stranger, &Message::Headers(vec![header]));
+    net.say(1, out, &Message::Inv(vec![Item::Block(id)]));
+    assert_eq!(
+        net.heights(),
+        [1, 0],
+        "the stranger was asked, and is silent"
+    );
+    net.wait(11);
+    assert_eq!(net.heights(), [1, 1]);
 }
 
 #[test]
