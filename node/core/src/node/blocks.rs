@@ -53,6 +53,9 @@ impl<S: Storage> Node<S> {
         if !self.settle_download(peer, &id) {
             return Ok(());
         }
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.late_blocks = 0;
+        }
         let check = Check {
             origin: Origin::Peer(peer),
             block: Some(id),
@@ -77,12 +80,15 @@ impl<S: Storage> Node<S> {
         self.request_bodies(now)
     }
 
-    /// The block did not come in time: the peer loses the request, and nothing else.
+    /// The block did not come in time: the peer loses the request, and its place before others.
     pub(super) fn block_late(&mut self, now: Now, id: BlockId) -> Result<(), StorageError> {
-        match self.downloads.get(&id) {
-            Some(peer) => self.block_not_found(now, *peer, id),
-            None => Ok(()),
+        let Some(peer) = self.downloads.get(&id).copied() else {
+            return Ok(());
+        };
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.late_blocks = state.late_blocks.saturating_add(1);
         }
+        self.block_not_found(now, peer, id)
     }
 
     /// Takes a block off the list of what `peer` owes; false if it did not owe it.

@@ -202,7 +202,8 @@ impl<S: Storage> Node<S> {
         Ok(())
     }
 
-    /// The peer to ask for a block: it should have it, and owes us least.
+    /// The peer to ask for a block: it should have it, has been punctual, and owes us least. So a few
+    /// that claim to have everything and deliver nothing cannot keep a block among themselves.
     fn choose_server(&self, id: &BlockId, work: Work) -> Option<PeerId> {
         let can_serve = |peer: &Peer| {
             peer.is_ready()
@@ -213,7 +214,7 @@ impl<S: Storage> Node<S> {
         self.peers
             .iter()
             .filter(|(_, peer)| can_serve(peer))
-            .min_by_key(|(id, peer)| (peer.blocks_owed.len(), **id))
+            .min_by_key(|(id, peer)| (peer.late_blocks, peer.blocks_owed.len(), **id))
             .map(|(id, _)| *id)
     }
 

@@ -589,6 +589,31 @@ fn a_block_is_asked_from_everybody_who_announced_it() {
 }
 
 #[test]
+fn peers_that_promise_every_block_and_deliver_none_do_not_keep_it_from_an_honest_one() {
+    let mut net = Net::of(2);
+    let liars = [10, 11, 12, 13].map(|peer| net.stranger(1, peer));
+    net.connections = 20;
+    let (out, _) = net.connect(1, 0);
+    net.lost_kind = Some(kind::INV);
+    net.mine(0, 1);
+    net.lost_kind = None;
+    let Tip { id, header, .. } = net.nodes[0].chain().tip().clone();
+    for liar in liars {
+        net.say(1, liar, &Message::Headers(vec![header]));
+    }
+    net.say(1, out, &Message::Inv(vec![Item::Block(id)]));
+    for _ in 0..45 {
+        net.wait(1);
+        for liar in liars {
+            if let Some((number, _)) = net.nodes[1].peers[&liar].ping {
+                net.say(1, liar, &Message::Pong(number));
+            }
+        }
+    }
+    assert_eq!(net.heights(), [1, 1]);
+}
+
+#[test]
 fn a_named_peer_is_dialled_again_after_it_was_lost() {
     let mut net = Net::of(2);
     let connect = vec![address_of(1)];

@@ -110,6 +110,8 @@ pub struct Peer {
     pub headers_wanted: bool,
     /// Blocks that it was asked for.
     pub blocks_owed: BTreeSet<BlockId>,
+    /// How many blocks in a row did not come in time: others are asked before it.
+    pub late_blocks: u32,
     /// Transfers that it was asked for.
     pub transfers_owed: BTreeSet<TxId>,
     /// Blocks that it said it does not have, or did not send in time: it is not asked for them
@@ -135,6 +137,7 @@ impl Peer {
             headers_asked: false,
             headers_wanted: false,
             blocks_owed: BTreeSet::new(),
+            late_blocks: 0,
             transfers_owed: BTreeSet::new(),
             lacks: RecentSet::new(KNOWN_IDS_MAX),
             serve: VecDeque::new(),
