@@ -12,6 +12,7 @@ mod block;
 mod chain;
 mod context;
 mod fees;
+mod forks;
 mod health;
 mod history;
 mod mempool;
@@ -21,8 +22,10 @@ mod peers;
 mod query;
 mod ranges;
 mod route;
+mod search;
 mod shapes;
 mod submit;
+mod sync;
 mod template;
 mod tx;
 
@@ -113,6 +116,9 @@ async fn answer<C: Clock>(
         Route::BlocksRange => ranges::range(&query, context),
         Route::BlocksSince(text) => ranges::since(text, &query, context),
         Route::RecentTxs => history::recent(&query, context),
+        Route::SyncStatus => sync::status(context).await,
+        Route::Forks => forks::forks(context),
+        Route::Search => search::search(&query, context).await,
         Route::EstimateFee => fees::estimate(&query, context).await,
         Route::Tx(text) => tx::tx(text, context).await,
         Route::Mempool => mempool::mempool(&query, context).await,

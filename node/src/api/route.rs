@@ -34,6 +34,12 @@ pub enum Route<'a> {
     BlocksSince(&'a str),
     /// `/tx/recent`
     RecentTxs,
+    /// `/sync/status`
+    SyncStatus,
+    /// `/forks`
+    Forks,
+    /// `/search`
+    Search,
     /// `/estimateFee`
     EstimateFee,
     /// `/tx/<hash>`
@@ -87,6 +93,9 @@ impl<'a> Route<'a> {
             "/recentBlocks" => Self::OldRecentBlocks,
             "/blocks/range" => Self::BlocksRange,
             "/tx/recent" => Self::RecentTxs,
+            "/sync/status" => Self::SyncStatus,
+            "/forks" => Self::Forks,
+            "/search" => Self::Search,
             "/estimateFee" => Self::EstimateFee,
             "/mempool" => Self::Mempool,
             "/submit" => Self::Submit,
@@ -143,6 +152,9 @@ impl<'a> Route<'a> {
             Self::BlocksRange => "/blocks/range",
             Self::BlocksSince(_) => "/blocks/since",
             Self::RecentTxs => "/tx/recent",
+            Self::SyncStatus => "/sync/status",
+            Self::Forks => "/forks",
+            Self::Search => "/search",
             Self::EstimateFee => "/estimateFee",
             Self::RecentBlocks => "/blocks/recent",
             Self::Tx(_) => "/tx",

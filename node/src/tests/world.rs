@@ -8,13 +8,15 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use archivas_core::node::{Finding, Job, JobId, check};
+use archivas_core::node::{Answer, Finding, Job, JobId, check};
 use archivas_core::params::{Allocation, Genesis, networks};
 use archivas_core::primitives::wire::WireTransfer;
 use archivas_core::primitives::{
-    AccountNonce, Amount, Instant, Memo, Millis, Now, Payment, SecretKey, SignedTransfer,
+    AccountNonce, Amount, Block, Height, Instant, Memo, Millis, Now, Payment, SecretKey,
+    SignedTransfer,
 };
 use archivas_core::rules::Law;
+use archivas_core::schema;
 use redb::backends::InMemoryBackend;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -304,6 +306,22 @@ impl TestNode {
             assert_ne!(answer["code"], "stale_template");
         }
         panic!("a seal in two is valid here");
+    }
+
+    /// The block of that height on this node's best chain.
+    pub(crate) fn block(&self, height: u64) -> Block {
+        let rows = self.store.snapshot().unwrap();
+        let id = schema::required_best(&rows, Height::new(height)).unwrap();
+        schema::block(&rows, &id).unwrap().unwrap()
+    }
+
+    /// Hands in a block that was sealed elsewhere; it must be taken.
+    pub(crate) async fn take_block(&self, block: Block) {
+        let (place, answer) = tokio::sync::oneshot::channel();
+        let command = Command::SubmitBlock(block, place);
+        self.running.commands.send(command).await.unwrap();
+        let answer = answer.await.unwrap();
+        assert!(matches!(answer, Answer::BlockAccepted(_)), "{answer:?}");
     }
 
     /// Hands in `payment(nonce)`; returns its hash.
