@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use archivas_core::params::Genesis;
-use archivas_core::primitives::{BlockId, Millis};
+use archivas_core::primitives::{BlockId, Instant, Millis};
 use archivas_core::schema::{self, Tip};
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,6 +49,7 @@ pub struct ApiContext<C> {
     pub(super) templates: Templates,
     store: Store,
     commands: mpsc::Sender<Command>,
+    began: Instant,
 }
 
 impl<C: Clock> ApiContext<C> {
@@ -64,6 +65,7 @@ impl<C: Clock> ApiContext<C> {
         } = parts;
         let genesis_id = genesis.id();
         let templates = Templates::default();
+        let began = clock.now().monotonic;
         Self {
             clock,
             genesis,
@@ -73,12 +75,18 @@ impl<C: Clock> ApiContext<C> {
             templates,
             store,
             commands,
+            began,
         }
     }
 
     /// The node's time.
     pub const fn clock(&self) -> &C {
         &self.clock
+    }
+
+    /// How long this life of the node has lasted.
+    pub(super) fn uptime(&self) -> Millis {
+        self.clock.now().monotonic.since(self.began)
     }
 
     /// The answer to a request that did not get as far as a route.

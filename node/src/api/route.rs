@@ -14,6 +14,14 @@ pub enum Route<'a> {
     GenesisHash,
     /// `/healthz`
     Healthz,
+    /// `/livez`
+    Livez,
+    /// `/readyz`
+    Readyz,
+    /// `/health`
+    Health,
+    /// `/ping`
+    Ping,
     /// `/account/<address>`
     Account(&'a str),
     /// `/account/<address>/txs`
@@ -88,6 +96,10 @@ impl<'a> Route<'a> {
             "/chainTip" => Self::ChainTip,
             "/genesisHash" => Self::GenesisHash,
             "/healthz" => Self::Healthz,
+            "/livez" => Self::Livez,
+            "/readyz" => Self::Readyz,
+            "/health" => Self::Health,
+            "/ping" => Self::Ping,
             "/accounts" => Self::Accounts,
             "/blocks/recent" => Self::RecentBlocks,
             "/recentBlocks" => Self::OldRecentBlocks,
@@ -143,6 +155,10 @@ impl<'a> Route<'a> {
             Self::ChainTip => "/chainTip",
             Self::GenesisHash => "/genesisHash",
             Self::Healthz => "/healthz",
+            Self::Livez => "/livez",
+            Self::Readyz => "/readyz",
+            Self::Health => "/health",
+            Self::Ping => "/ping",
             Self::Account(_) => "/account",
             Self::AccountTxs(_) => "/account/txs",
             Self::Accounts => "/accounts",
