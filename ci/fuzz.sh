@@ -8,7 +8,9 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-for target in $(cargo fuzz list); do
+targets=$(cargo fuzz list)
+[ -n "$targets" ] || { echo "there is no fuzz target" >&2; exit 1; }
+for target in $targets; do
     if ! cargo fuzz run --sanitizer none "$target" -- \
         -max_total_time="$seconds" -max_len=65536 -print_final_stats=1 >"$log" 2>&1; then
         tail -n 40 "$log"
@@ -16,5 +18,9 @@ for target in $(cargo fuzz list); do
         exit 1
     fi
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    if [ "${runs:-0}" -eq 0 ]; then
+        echo "fuzz target $target never ran" >&2
+        exit 1
+    fi
     echo "$target: $runs runs in $seconds s, no failure"
 done

@@ -10,6 +10,9 @@ target=${CARGO_TARGET_DIR:-$PWD/target}
 scratch=$target/mutants
 tree=$scratch/tree
 
+# Whether a log's verdict is about this check. Its name alone proves nothing: a failing run lists all.
+failed_by() { grep -q "^FAILED: [^:]*: $1: " "$2"; }
+
 field() { sed -n "s/^$2: *//p" "$1" | head -n 1; }
 
 # The dependencies that `cargo sim` has built serve here as well: only our own crates are built anew.
@@ -48,13 +51,13 @@ try_one() {
         code=0
         (cd "$scratch" && "$scratch/release/archivas-sim" run "$scenario" --seed "$seed") >"$log" 2>&1 || code=$?
         [ "$code" -eq 0 ] && continue
-        if ! grep -q "$check" "$log"; then
+        if ! failed_by "$check" "$log"; then
             echo "failed otherwise than by $check (exit $code)"; tail -n 20 "$log" >&2; return 1
         fi
         replay=$(sed -n 's/.*REPRO *cargo sim *//p' "$log" | head -n 1)
         again=0
         (cd "$scratch" && eval "'$scratch/release/archivas-sim' $replay") >"$log.replay" 2>&1 || again=$?
-        if [ "$again" -ne "$code" ] || ! grep -q "$check" "$log.replay"; then
+        if [ "$again" -ne "$code" ] || ! failed_by "$check" "$log.replay"; then
             echo "REPRO shows something else (exit $again, not $code): $replay"; tail -n 20 "$log.replay" >&2; return 1
         fi
         echo "killed by $check at seed $seed of $scenario, exit $code, REPRO shows it again"
