@@ -6,6 +6,7 @@
 //! is off, because it would read the system's clock.
 
 mod patience;
+mod stream;
 mod timer;
 
 use std::convert::Infallible;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use archivas_core::primitives::Millis;
 use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -25,9 +27,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, ApiAnswer, ApiContext, ApiError, ApiRequest, BODY_BYTES_MAX, Method};
+use crate::api::{
+    self, ApiAnswer, ApiContext, ApiError, ApiRequest, BODY_BYTES_MAX, Method, Subscription,
+};
 use crate::ports::{Clock, Host, Listener, Network, Spawner};
 use patience::Patience;
+use stream::EventBody;
 use timer::PortTimer;
 
 /// The most connections at a time; further ones are closed at once. Each may hold a header buffer,
@@ -49,6 +54,8 @@ const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// The most header lines of a request.
 const HEADER_LINES_MAX: usize = 64;
 
+/// The body of an answer: whole, or a stream of events.
+type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
 /// The host's listener.
 type HostListener<H> = <<H as Host>::Network as Network>::Listener;
 
@@ -99,7 +106,7 @@ where
 {
     let clock = context.clock().clone();
     let stream = TokioIo::new(Patience::new(stream, clock.clone(), WRITE_TIMEOUT));
-    let service = service_fn(|request| respond(request, &context));
+    let service = service_fn(|request| respond(request, &context, &stop));
     let connection = http1::Builder::new()
         .timer(PortTimer::new(clock.clone()))
         .header_read_timeout(HEADER_TIMEOUT)
@@ -131,23 +138,31 @@ fn log(ended: hyper::Result<()>) {
 async fn respond<C: Clock>(
     request: Request<Incoming>,
     context: &ApiContext<C>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+    stop: &CancellationToken,
+) -> Result<Response<AnswerBody>, Infallible> {
     let answered = async {
-        match read(request).await {
-            Ok(request) => api::handle(request, context).await,
-            Err(error) => context.refuse(error),
+        let request = match read(request).await {
+            Ok(request) => request,
+            Err(error) => return whole(context.refuse(error)),
+        };
+        match api::subscribe(&request, context) {
+            Some(events) => {
+                let body = EventBody::new(events, stop.clone());
+                response(Subscription::<C>::head(), body.boxed_unsync())
+            }
+            None => whole(api::handle(request, context).await),
         }
     };
     let answer = tokio::select! {
         biased;
         answer = answered => answer,
-        () = context.clock().sleep(REQUEST_TIMEOUT) => context.refuse(ApiError::new(
+        () = context.clock().sleep(REQUEST_TIMEOUT) => whole(context.refuse(ApiError::new(
             408,
             "request_timeout",
             "the request did not arrive in time",
-        )),
+        ))),
     };
-    Ok(response(answer))
+    Ok(answer)
 }
 
 /// Reads the body, but no more of it than a body may have, and nothing when it says it is larger.
@@ -186,8 +201,14 @@ fn too_large() -> ApiError {
     ApiError::new(413, "body_too_large", sentence)
 }
 
-fn response(answer: ApiAnswer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(answer.body));
+/// An answer that is there as a whole.
+fn whole(mut answer: ApiAnswer) -> Response<AnswerBody> {
+    let body = Full::new(std::mem::take(&mut answer.body));
+    response(answer, body.boxed_unsync())
+}
+
+fn response(answer: ApiAnswer, body: AnswerBody) -> Response<AnswerBody> {
+    let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(answer.status).expect("the API's statuses are literals");
     let headers = response.headers_mut();

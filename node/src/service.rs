@@ -105,7 +105,7 @@ pub async fn start<H: Host>(
     };
     let publishing = Publishing {
         tip: tip_out,
-        events: events_out,
+        events: events_out.clone(),
         metrics: Arc::clone(&metrics),
     };
     let magic = settings.genesis.network_magic();
@@ -119,6 +119,7 @@ pub async fn start<H: Host>(
         let context = ApiContext::new(ApiParts {
             store,
             commands: commands.clone(),
+            events: events_out,
             clock: host.clock().clone(),
             genesis: Arc::new(settings.genesis),
             build: settings.build,

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use archivas_core::node::Event;
 use archivas_core::params::Genesis;
 use archivas_core::primitives::{BlockId, Instant, Millis};
 use archivas_core::schema::{self, Tip};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::answer::{ApiAnswer, ApiError};
+use super::events::Hub;
 use super::template::Templates;
 use crate::metrics::Metrics;
 use crate::ports::{BuildInfo, Clock, Command};
@@ -28,6 +30,8 @@ pub struct ApiParts<C> {
     pub store: Store,
     /// The way to the node's loop.
     pub commands: mpsc::Sender<Command>,
+    /// What happens in the node.
+    pub events: broadcast::Sender<Event>,
     /// The node's time.
     pub clock: C,
     /// The network.
@@ -47,6 +51,7 @@ pub struct ApiContext<C> {
     pub(super) build: BuildInfo,
     pub(super) metrics: Arc<Metrics>,
     pub(super) templates: Templates,
+    pub(super) hub: Hub,
     store: Store,
     commands: mpsc::Sender<Command>,
     began: Instant,
@@ -58,6 +63,7 @@ impl<C: Clock> ApiContext<C> {
         let ApiParts {
             store,
             commands,
+            events,
             clock,
             genesis,
             build,
@@ -73,6 +79,7 @@ impl<C: Clock> ApiContext<C> {
             build,
             metrics,
             templates,
+            hub: Hub::new(events),
             store,
             commands,
             began,

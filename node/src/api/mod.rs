@@ -11,6 +11,7 @@ mod answer;
 mod block;
 mod chain;
 mod context;
+mod events;
 mod fees;
 mod forks;
 mod health;
@@ -31,6 +32,7 @@ mod tx;
 
 pub use answer::{ApiAnswer, ApiError};
 pub use context::{ApiContext, ApiParts};
+pub use events::{Subscription, subscribe};
 
 use bytes::Bytes;
 
@@ -109,6 +111,8 @@ async fn answer<C: Clock>(
         Route::Livez => Ok(health::livez(context).await),
         Route::Readyz => Ok(health::readyz(context).await),
         Route::Health => Ok(health::health(context).await),
+        // Streams are begun by whoever has the connection, while there is a place.
+        Route::Events => Err(events::too_many()),
         Route::Ping => Ok(health::ping(context).await),
         Route::Account(text) => account::account(text, context).await,
         Route::AccountTxs(text) => history::account_txs(text, &query, context),

@@ -22,6 +22,8 @@ pub enum Route<'a> {
     Health,
     /// `/ping`
     Ping,
+    /// `/events`
+    Events,
     /// `/account/<address>`
     Account(&'a str),
     /// `/account/<address>/txs`
@@ -100,6 +102,7 @@ impl<'a> Route<'a> {
             "/readyz" => Self::Readyz,
             "/health" => Self::Health,
             "/ping" => Self::Ping,
+            "/events" => Self::Events,
             "/accounts" => Self::Accounts,
             "/blocks/recent" => Self::RecentBlocks,
             "/recentBlocks" => Self::OldRecentBlocks,
@@ -159,6 +162,7 @@ impl<'a> Route<'a> {
             Self::Readyz => "/readyz",
             Self::Health => "/health",
             Self::Ping => "/ping",
+            Self::Events => "/events",
             Self::Account(_) => "/account",
             Self::AccountTxs(_) => "/account/txs",
             Self::Accounts => "/accounts",

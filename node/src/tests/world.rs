@@ -20,7 +20,7 @@ use archivas_core::schema;
 use redb::backends::InMemoryBackend;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::api::{ApiAnswer, ApiContext, ApiParts, ApiRequest, Method, handle};
 use crate::metrics::Metrics;
@@ -351,6 +351,7 @@ impl TestApi {
         let context = Arc::new(ApiContext::new(ApiParts {
             store: store.clone(),
             commands,
+            events: broadcast::channel(1).0,
             clock: host.clock,
             genesis: Arc::new(genesis()),
             build: build_info(),
