@@ -26,10 +26,15 @@ use crate::p2p::peer::{Disconnect, Peer, PeerId};
 use crate::p2p::timers::Timers;
 use crate::p2p::wanted::WantedTransfers;
 use crate::params::Genesis;
-use crate::params::peers::{CHECKS_MAX, REFUSED_TRANSFERS_MAX};
+use crate::params::peers::{
+    BLOCK_CHECKS_MAX, OWN_BLOCK_CHECKS_MAX, REFUSED_TRANSFERS_MAX, TRANSFER_CHECKS_MAX,
+};
 use crate::primitives::limits::{BLOCK_TRANSFERS_MAX, HEADER_BYTES};
-use crate::primitives::{Address, BlockId, Instant, Now, SignedHash, TxId, codec};
+use crate::primitives::{
+    Address, Block, BlockId, Instant, Now, SignedHash, SignedTransfer, TxId, codec,
+};
 use crate::storage::{Storage, StorageError};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::SocketAddr;
 use rand_chacha::ChaCha8Rng;
@@ -71,12 +76,17 @@ enum Origin {
     Own(Ticket),
 }
 
-/// Work that is out at the checker.
+/// A block at the checker: it is not asked for again meanwhile.
 #[derive(Clone, Copy, Debug)]
-struct Check {
+struct BlockCheck {
     origin: Origin,
-    /// The block, if it is one: it is not asked for again meanwhile.
-    block: Option<BlockId>,
+    id: BlockId,
+}
+
+impl BlockCheck {
+    const fn is_own(&self) -> bool {
+        matches!(self.origin, Origin::Own(_))
+    }
 }
 
 /// A whole node without its surroundings.
@@ -98,7 +108,8 @@ pub struct Node<S> {
     early: EarlyHeaders,
     /// Blocks that were asked for, and from whom.
     downloads: BTreeMap<BlockId, PeerId>,
-    checks: BTreeMap<JobId, Check>,
+    block_checks: BTreeMap<JobId, BlockCheck>,
+    transfer_checks: BTreeMap<JobId, Origin>,
     jobs: u64,
     /// Set while a tip has changed and nobody has been told.
     unannounced: Option<walk::Unannounced>,
@@ -132,7 +143,8 @@ impl<S: Storage> Node<S> {
             refused: RecentSet::new(REFUSED_TRANSFERS_MAX),
             early: EarlyHeaders::default(),
             downloads: BTreeMap::new(),
-            checks: BTreeMap::new(),
+            block_checks: BTreeMap::new(),
+            transfer_checks: BTreeMap::new(),
             jobs: 0,
             unannounced: None,
             timers: Timers::default(),
@@ -290,7 +302,9 @@ impl<S: Storage> Node<S> {
     /// When one does not hold: a bug of ours.
     pub fn check_invariants(&self) {
         self.mempool.check_invariants();
-        assert!(self.checks.len() <= CHECKS_MAX);
+        assert!(self.blocks_under_way() <= BLOCK_CHECKS_MAX);
+        assert!(self.own_block_checks() <= OWN_BLOCK_CHECKS_MAX);
+        assert!(self.transfer_checks.len() <= TRANSFER_CHECKS_MAX);
         for peer in self.peers.values() {
             peer.check_invariants();
         }
@@ -316,16 +330,38 @@ impl<S: Storage> Node<S> {
         self.actions.push_back(Action::Notify(event));
     }
 
-    /// Hands work to the checker; the caller has made sure that there is room.
-    fn begin_check(&mut self, job: Job, check: Check) {
-        self.jobs += 1;
-        let id = JobId(self.jobs);
-        self.checks.insert(id, check);
-        self.actions.push_back(Action::Check { id, job });
+    /// Hands a block to the checker; the caller has made sure that there is room.
+    fn check_block(&mut self, origin: Origin, block: Block) {
+        let id = block.id();
+        let job = self.begin_check(Job::Block(Box::new(block)));
+        self.block_checks.insert(job, BlockCheck { origin, id });
     }
 
-    fn has_room_for_check(&self) -> bool {
-        self.checks.len() < CHECKS_MAX
+    /// Hands a transfer to the checker; the caller has made sure that there is room.
+    fn check_transfer(&mut self, origin: Origin, transfer: SignedTransfer) {
+        let job = self.begin_check(Job::Transfer(Box::new(transfer)));
+        self.transfer_checks.insert(job, origin);
+    }
+
+    fn begin_check(&mut self, job: Job) -> JobId {
+        self.jobs += 1;
+        let id = JobId(self.jobs);
+        self.actions.push_back(Action::Check { id, job });
+        id
+    }
+
+    fn own_block_checks(&self) -> usize {
+        let checks = self.block_checks.values();
+        checks.filter(|check| check.is_own()).count()
+    }
+
+    /// Blocks of peers that were asked for or are at the checker.
+    fn blocks_under_way(&self) -> usize {
+        self.downloads.len() + self.block_checks.len() - self.own_block_checks()
+    }
+
+    fn has_room_for_transfer_check(&self) -> bool {
+        self.transfer_checks.len() < TRANSFER_CHECKS_MAX
     }
 
     fn draw_below(&mut self, bound: u64) -> u64 {

@@ -1,26 +1,24 @@
 //! Blocks: receiving, checking, accepting.
 
-use super::{Action, Answer, Check, Event, Finding, Job, JobId, Node, Origin, Ticket, Timer};
+use super::{Action, Answer, BlockCheck, Event, Finding, JobId, Node, Origin, Ticket, Timer};
 use crate::chain::{BlockOutcome, BlockVerdict};
 use crate::p2p::message::Item;
 use crate::p2p::peer::{Disconnect, PeerId};
+use crate::params::peers::OWN_BLOCK_CHECKS_MAX;
 use crate::primitives::{Block, BlockId, Now};
-use crate::rules::{CheckedBlock, Invalid};
+use crate::rules::{CheckedBlock, Invalid, check_seal};
 use crate::storage::{Storage, StorageError};
-use alloc::boxed::Box;
 use alloc::string::ToString as _;
 
 impl<S: Storage> Node<S> {
-    /// A sealed block of our own miner.
+    /// A sealed block of our own miner. The seal is looked at first: what has none costs no more
+    /// than that, and takes no miner's place.
     pub fn handle_block(&mut self, ticket: Ticket, block: Block) {
-        if !self.has_room_for_check() {
-            return self.answer_busy(ticket);
+        match check_seal(&block.header) {
+            Err(why) => self.answer_block_refused(ticket, &BlockOutcome::Invalid(why)),
+            Ok(()) if self.own_block_checks() >= OWN_BLOCK_CHECKS_MAX => self.answer_busy(ticket),
+            Ok(()) => self.check_block(Origin::Own(ticket), block),
         }
-        let check = Check {
-            origin: Origin::Own(ticket),
-            block: Some(block.id()),
-        };
-        self.begin_check(Job::Block(Box::new(block)), check);
     }
 
     /// A finding of the checker; its peer may be gone by now.
@@ -30,15 +28,16 @@ impl<S: Storage> Node<S> {
         id: JobId,
         finding: Finding,
     ) -> Result<(), StorageError> {
-        let Some(check) = self.checks.remove(&id) else {
-            return Ok(());
-        };
         match finding {
-            Finding::Block(result) => match *result {
-                Ok(block) => self.accept_block(now, check.origin, block)?,
-                Err(why) => self.block_failed_check(now, check, why)?,
+            Finding::Block(result) => match (self.block_checks.remove(&id), *result) {
+                (Some(check), Ok(block)) => self.accept_block(now, check.origin, block)?,
+                (Some(check), Err(why)) => self.block_failed_check(now, check, why)?,
+                (None, _) => {}
             },
-            Finding::Transfer(result) => self.transfer_checked(now, check.origin, *result)?,
+            Finding::Transfer(result) => match self.transfer_checks.remove(&id) {
+                Some(origin) => self.transfer_checked(now, origin, *result)?,
+                None => {}
+            },
         }
         self.request_bodies(now)
     }
@@ -56,11 +55,7 @@ impl<S: Storage> Node<S> {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.late_blocks = 0;
         }
-        let check = Check {
-            origin: Origin::Peer(peer),
-            block: Some(id),
-        };
-        self.begin_check(Job::Block(Box::new(block)), check);
+        self.check_block(Origin::Peer(peer), block);
         Ok(())
     }
 
@@ -156,10 +151,10 @@ impl<S: Storage> Node<S> {
     fn block_failed_check(
         &mut self,
         now: Now,
-        check: Check,
+        check: BlockCheck,
         why: Invalid,
     ) -> Result<(), StorageError> {
-        let id = check.block.expect("a block's check names the block");
+        let BlockCheck { origin, id } = check;
         if why.marks_block() {
             self.chain.refuse_block(&id, &why)?;
         }
@@ -167,7 +162,7 @@ impl<S: Storage> Node<S> {
             id,
             code: why.code(),
         });
-        match check.origin {
+        match origin {
             Origin::Peer(peer) => self.disconnect(now, peer, Disconnect::Invalid),
             Origin::Own(ticket) => {
                 self.answer_block_refused(ticket, &BlockOutcome::Invalid(why));

@@ -5,8 +5,8 @@ use crate::chain::HeaderStop;
 use crate::p2p::message::{GetHeaders, Item, Message};
 use crate::p2p::peer::{Disconnect, Peer, PeerId};
 use crate::params::peers::{
-    BLOCK_TIMEOUT, BLOCKS_OUTSTANDING_MAX, BODY_WINDOW, CHECKS_MAX, HEADERS_MAX, HEADERS_TIMEOUT,
-    REQ_BLOCKS_MAX,
+    BLOCK_CHECKS_MAX, BLOCK_TIMEOUT, BLOCKS_OUTSTANDING_MAX, BODY_WINDOW, HEADERS_MAX,
+    HEADERS_TIMEOUT, REQ_BLOCKS_MAX,
 };
 use crate::primitives::{BlockId, BoundedVec, Header, Millis, Now, Work};
 use crate::storage::{Storage, StorageError};
@@ -161,8 +161,8 @@ impl<S: Storage> Node<S> {
         let free: usize = ready
             .map(|peer| BLOCKS_OUTSTANDING_MAX - peer.blocks_owed.len())
             .sum();
-        let under_way = self.downloads.len() + self.checks.len();
-        let mut free = free.min(CHECKS_MAX.saturating_sub(under_way));
+        let under_way = self.blocks_under_way();
+        let mut free = free.min(BLOCK_CHECKS_MAX.saturating_sub(under_way));
         if free == 0 {
             return Ok(());
         }
@@ -219,6 +219,6 @@ impl<S: Storage> Node<S> {
     }
 
     fn is_checking(&self, id: &BlockId) -> bool {
-        self.checks.values().any(|check| check.block == Some(*id))
+        self.block_checks.values().any(|check| check.id == *id)
     }
 }

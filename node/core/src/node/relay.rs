@@ -1,6 +1,6 @@
 //! Transfers: announcing, asking, admitting, and remembering our own on disk.
 
-use super::{Action, Answer, Check, Event, Job, Node, Origin, Ticket, Timer};
+use super::{Action, Answer, Event, Node, Origin, Ticket, Timer};
 use crate::chain::OpenError;
 use crate::mempool::{Dropped, PoolRefusal};
 use crate::p2p::message::{Item, Message, Response};
@@ -13,7 +13,6 @@ use crate::primitives::{Millis, Now, SignedTransfer, TxId, decode, encode};
 use crate::rules::{CheckedTransfer, Invalid, check_transfer};
 use crate::schema;
 use crate::storage::{Batch, Scan, Storage, StorageError, Table};
-use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
@@ -39,12 +38,8 @@ impl<S: Storage> Node<S> {
             .precheck(now.monotonic, &transfer, transfer.from(), &account)
         {
             self.answer_refused(ticket, why);
-        } else if self.has_room_for_check() {
-            let check = Check {
-                origin: Origin::Own(ticket),
-                block: None,
-            };
-            self.begin_check(Job::Transfer(Box::new(transfer)), check);
+        } else if self.has_room_for_transfer_check() {
+            self.check_transfer(Origin::Own(ticket), transfer);
         } else {
             self.answer_busy(ticket);
         }
@@ -178,15 +173,11 @@ impl<S: Storage> Node<S> {
         if !self.settle_transfer(peer, &id) {
             return;
         }
-        if self.refused.contains(&transfer.hash()) || !self.has_room_for_check() {
+        if self.refused.contains(&transfer.hash()) || !self.has_room_for_transfer_check() {
             return self.ask_next_for_transfer(now, id);
         }
         self.timers.cancel(&Timer::Transfer(id));
-        let check = Check {
-            origin: Origin::Peer(peer),
-            block: None,
-        };
-        self.begin_check(Job::Transfer(Box::new(transfer)), check);
+        self.check_transfer(Origin::Peer(peer), transfer);
     }
 
     pub(super) fn transfer_checked(

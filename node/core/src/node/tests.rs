@@ -614,6 +614,28 @@ fn peers_that_promise_every_block_and_deliver_none_do_not_keep_it_from_an_honest
 }
 
 #[test]
+fn a_mined_block_is_checked_however_many_transfers_are() {
+    let mut net = Net::of(1);
+    let template = net.nodes[0].template(net.now, dev_key().address());
+    let block = grind(template.expect("memory").expect("the clock is right"));
+    for nonce in 0..64 {
+        let handled = net.nodes[0].handle_submit(net.now, Ticket(nonce), payment(nonce));
+        handled.expect("memory never fails");
+    }
+    let id = block.id();
+    net.nodes[0].handle_block(Ticket(100), block);
+    net.pump();
+    let answer = net
+        .answers
+        .iter()
+        .find(|(ticket, _)| *ticket == Ticket(100));
+    assert_eq!(
+        answer.map(|(_, answer)| answer),
+        Some(&Answer::BlockAccepted(id))
+    );
+}
+
+#[test]
 fn a_named_peer_is_dialled_again_after_it_was_lost() {
     let mut net = Net::of(2);
     let connect = vec![address_of(1)];
