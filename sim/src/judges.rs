@@ -114,6 +114,21 @@ pub const ALL: &[Check] = &[
     CORE_ANSWERS,
 ];
 
+/// Those that look in every run that is played to its end: one of them that never did was broken off
+/// from what it looks at, and proves nothing.
+pub const IN_EVERY_RUN: &[Check] = &[
+    OPENS_AGAIN,
+    TOLD_TIP_IS_STORED,
+    STORED_CHAIN_LINKS,
+    STORED_SUPPLY,
+    STORED_STATE_ROOT,
+    STORED_NONCES,
+    STORED_STATES_AGREE,
+    NO_FALSE_VERDICT,
+    RUNS_ON,
+    CORE_ANSWERS,
+];
+
 /// Of ordinary blocks, one in so many has the accounts checked; after a reorganization and at the
 /// end they always are.
 const MONEY_ONE_IN: u64 = 16;

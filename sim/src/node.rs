@@ -91,7 +91,8 @@ pub struct Life {
     pub tip: watch::Receiver<TipInfo>,
     /// Its database, for judges.
     pub store: Store,
-    stop: CancellationToken,
+    /// Asks the loop to end.
+    pub(crate) stop: CancellationToken,
     ended: oneshot::Receiver<()>,
 }
 
@@ -177,6 +178,14 @@ impl SimNode {
     #[must_use]
     pub fn life(&self) -> Option<&Life> {
         self.life.as_ref().filter(|life| !life.commands.is_closed())
+    }
+
+    /// Whether the loop of the life that it should be living is there; `None` when it should be down,
+    /// or its disk excuses the end.
+    #[must_use]
+    pub fn runs_on(&self) -> Option<bool> {
+        let life = self.life.as_ref().filter(|_| !self.disk.has_failed());
+        life.map(|life| !life.commands.is_closed())
     }
 
     /// Where its API is.

@@ -17,6 +17,7 @@ use archivas_scenarios::world::{
 };
 
 use crate::agenda::Agenda;
+use crate::judges;
 use crate::meter::Meter;
 use crate::panics;
 use crate::spawner::Blame;
@@ -162,6 +163,8 @@ fn report(
             outcome
                 .checks
                 .insert(NO_PANIC.name.into(), CheckCount { ran: 1, failed: 0 });
+            let blind = blind_judges(&outcome);
+            outcome.vacuous.extend(blind);
             outcome
         }
         Err(payload) => {
@@ -183,6 +186,22 @@ fn report(
         real_s: watch.seconds(),
         cpu_s,
     }
+}
+
+/// The checks of this world that should have looked in a run which was played to its end.
+fn blind_judges(outcome: &Outcome) -> Vec<String> {
+    if !outcome.violations.is_empty() || outcome.harness.is_some() {
+        return Vec::new();
+    }
+    let mut wanted: Vec<&Check> = judges::IN_EVERY_RUN.iter().collect();
+    let fired = |fault: &str| outcome.faults.contains_key(fault);
+    wanted.extend(fired("restart").then_some(&judges::TOLD_TIP_SURVIVES));
+    wanted.extend(fired("stop").then_some(&judges::STOPS_IN_TIME));
+    let ran = |check: &Check| outcome.checks.get(check.name).map_or(0, |count| count.ran);
+    let blind = wanted.into_iter().filter(|check| ran(check) == 0);
+    blind
+        .map(|check| format!("the check `{}` never ran", check.name))
+        .collect()
 }
 
 struct Panic {
@@ -234,4 +253,36 @@ fn summaries(plan: &Plan, views: &[NodeView]) -> Vec<NodeSummary> {
         deepest_reorg: view.deepest_reorg,
     };
     plan.nodes.iter().zip(views).map(summary).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use archivas_scenarios::outcome::Verdict;
+    use archivas_scenarios::plan::{Overrides, load};
+
+    use super::*;
+
+    #[test]
+    fn a_judge_that_never_looked_makes_a_run_vacuous() {
+        let short = Overrides {
+            nodes: None,
+            duration: Some(Millis::from_secs(30)),
+        };
+        let plan = load("three-nodes-agree", short).unwrap();
+        let mut outcome = run(&plan, 1).outcome;
+        assert_eq!(outcome.verdict(), Verdict::Pass, "{:?}", outcome.vacuous);
+        for check in judges::IN_EVERY_RUN {
+            let count = outcome
+                .checks
+                .insert(check.name.into(), CheckCount::default());
+            let sentence = format!("the check `{}` never ran", check.name);
+            assert_eq!(blind_judges(&outcome), [sentence]);
+            outcome.checks.insert(check.name.into(), count.unwrap());
+        }
+        outcome.faults.insert("restart".into(), 1);
+        assert_eq!(
+            blind_judges(&outcome),
+            ["the check `told_tip_survives` never ran"]
+        );
+    }
 }

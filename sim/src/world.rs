@@ -97,6 +97,7 @@ impl SimWorld {
         if self.nodes[node.0].life().is_some() {
             return Effect::Nothing;
         }
+        self.judge_running(node);
         let started = self.nodes[node.0].start().await;
         let about = self.about(node);
         let tip = match (started, self.nodes[node.0].life()) {
@@ -186,7 +187,20 @@ impl SimWorld {
         self.nodes[node.0].life()?.store.snapshot().ok()
     }
 
+    /// A node that nobody has ended is there, whatever its loop said when it ended.
+    fn judge_running(&mut self, node: NodeIndex) {
+        if let Some(runs) = self.nodes[node.0].runs_on() {
+            let ended = || "its loop has ended, and nobody asked it to".into();
+            let about = self.about(node);
+            let finding = runs.then_some(()).ok_or_else(ended);
+            self.judges.judge(judges::RUNS_ON, about, finding);
+        }
+    }
+
     fn judge_everything(&mut self) {
+        for node in (0..self.nodes.len()).map(NodeIndex) {
+            self.judge_running(node);
+        }
         let all: Vec<_> = (0..self.nodes.len())
             .map(NodeIndex)
             .filter_map(|node| Some((node, self.rows(node)?)))
@@ -327,4 +341,37 @@ fn machine_of(node: NodeIndex) -> Machine {
 
 fn both_ways([a, b]: [Machine; 2]) -> [[Machine; 2]; 2] {
     [[a, b], [b, a]]
+}
+
+#[cfg(test)]
+mod tests {
+    use archivas_scenarios::plan::{Overrides, load};
+
+    use super::*;
+    use crate::thread::simulate;
+
+    fn world() -> SimWorld {
+        let plan = load("three-nodes-agree", Overrides::default()).unwrap();
+        let agenda = Agenda::new();
+        let clock = agenda.clone();
+        let trace = Trace::new(move || clock.now());
+        let blame = Blame::new(trace.clone());
+        SimWorld::new(&plan, Draws::new(1), agenda, trace, blame)
+    }
+
+    #[test]
+    fn a_node_whose_loop_ends_unasked_is_found_even_if_it_says_that_all_is_well() {
+        simulate(1, async || {
+            let mut world = world();
+            let node = NodeIndex(1);
+            world.act(&Act::Start(node)).await.unwrap();
+            assert_eq!(world.judge(Moment::Quiet).await, []);
+            world.nodes[1].life().unwrap().stop.cancel();
+            world.around.agenda.sleep(10_000_000_000).await;
+            let found = world.judge(Moment::Quiet).await;
+            let named: Vec<_> = found.iter().map(|v| (v.check.as_str(), v.node)).collect();
+            assert_eq!(named, [("runs_on", Some(node))]);
+            world.finish().await;
+        });
+    }
 }
