@@ -208,7 +208,7 @@ impl<S: Storage> Node<S> {
                 Timer::Announce(peer) => self.flush_announcements(peer),
                 Timer::Headers(peer) => self.headers_late(peer),
                 Timer::Block(id) => self.block_late(now, id)?,
-                Timer::Transfer(id) => self.transfer_late(now, id),
+                Timer::Transfer(id) => self.transfer_late(now, id)?,
                 Timer::Dial(addr) => self.dial(now, addr),
                 Timer::Expire => self.expire(now),
                 Timer::Tidy => self.tidy_own()?,

@@ -35,7 +35,12 @@ impl<S: Storage> Node<S> {
                 (None, _) => {}
             },
             Finding::Transfer(result) => match self.transfer_checks.remove(&id) {
-                Some(origin) => self.transfer_checked(now, origin, *result)?,
+                Some(origin) => {
+                    self.transfer_checked(now, origin, *result)?;
+                    if let Origin::Peer(peer) = origin {
+                        self.ask_postponed(now, peer)?;
+                    }
+                }
                 None => {}
             },
         }

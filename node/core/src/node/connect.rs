@@ -159,6 +159,7 @@ impl<S: Storage> Node<S> {
         self.timers
             .set(Timer::Ping(peer), now.monotonic.plus(PING_INTERVAL));
         self.send(peer, &Message::Ping(number));
+        self.ask_postponed(now, peer)?;
         self.ask_headers_if_ahead(now, peer)?;
         self.request_bodies(now)
     }

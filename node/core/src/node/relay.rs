@@ -54,26 +54,20 @@ impl<S: Storage> Node<S> {
         items: Vec<Item>,
     ) -> Result<(), StorageError> {
         let (mut known_block, mut unknown_block) = (false, false);
-        let mut asked = Vec::new();
         for item in items {
-            if let Some(state) = self.peers.get_mut(&peer) {
-                state.known.insert(item);
-            }
+            let Some(state) = self.peers.get_mut(&peer) else {
+                return Ok(());
+            };
+            state.known.insert(item);
             match item {
                 Item::Block(id) => match self.note_work(peer, &id)? {
                     true => known_block = true,
                     false => unknown_block = true,
                 },
-                Item::Transfer(id) => {
-                    if self.wants_transfer(&id)? && self.wanted.announced(id, peer) {
-                        asked.push(id);
-                    }
-                }
+                Item::Transfer(id) => state.postpone(id),
             }
         }
-        for id in asked {
-            self.ask_next_for_transfer(now, id);
-        }
+        self.ask_postponed(now, peer)?;
         if unknown_block {
             self.ask_headers(now, peer, None)?;
         }
@@ -87,13 +81,29 @@ impl<S: Storage> Node<S> {
         Ok(!self.mempool.contains(id) && schema::tx_location(self.chain.reader(), id)?.is_none())
     }
 
-    /// Asks the next announcer of a wanted transfer; who owes too much already is passed over.
+    /// Asks a peer, or notes it as an announcer, for the transfers that it has announced, as far as
+    /// it does not owe too much and there is room to check them.
+    pub(super) fn ask_postponed(&mut self, now: Now, peer: PeerId) -> Result<(), StorageError> {
+        while self.has_room_for_transfer_check()
+            && let Some(state) = self.peers.get_mut(&peer)
+            && state.has_room_for_transfer()
+            && let Some(id) = state.postponed.pop_front()
+        {
+            if self.wants_transfer(&id)? && self.wanted.announced(id, peer) {
+                self.ask_next_for_transfer(now, id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the next announcer of a wanted transfer; who owes too much already is asked later.
     pub(super) fn ask_next_for_transfer(&mut self, now: Now, id: TxId) {
         while let Some(peer) = self.wanted.ask_next(&id) {
             let Some(state) = self.peers.get_mut(&peer) else {
                 continue;
             };
             if !state.has_room_for_transfer() {
+                state.postpone(id);
                 continue;
             }
             state.transfers_owed.insert(id);
@@ -105,13 +115,15 @@ impl<S: Storage> Node<S> {
         self.timers.cancel(&Timer::Transfer(id));
     }
 
-    pub(super) fn transfer_late(&mut self, now: Now, id: TxId) {
-        if let Some(peer) = self.wanted.asked(&id)
+    pub(super) fn transfer_late(&mut self, now: Now, id: TxId) -> Result<(), StorageError> {
+        let peer = self.wanted.asked(&id);
+        if let Some(peer) = peer
             && let Some(state) = self.peers.get_mut(&peer)
         {
             state.transfers_owed.remove(&id);
         }
         self.ask_next_for_transfer(now, id);
+        peer.map_or(Ok(()), |peer| self.ask_postponed(now, peer))
     }
 
     /// What a peer asks for is queued, and read when its outgoing queue has room.
@@ -150,13 +162,13 @@ impl<S: Storage> Node<S> {
             Response::NotFound(Item::Block(id)) => self.block_not_found(now, peer, id),
             Response::Transfer(transfer) => {
                 self.transfer_received(now, peer, transfer);
-                Ok(())
+                self.ask_postponed(now, peer)
             }
             Response::NotFound(Item::Transfer(id)) => {
                 if self.settle_transfer(peer, &id) {
                     self.ask_next_for_transfer(now, id);
                 }
-                Ok(())
+                self.ask_postponed(now, peer)
             }
         }
     }
@@ -173,7 +185,11 @@ impl<S: Storage> Node<S> {
         if !self.settle_transfer(peer, &id) {
             return;
         }
-        if self.refused.contains(&transfer.hash()) || !self.has_room_for_transfer_check() {
+        let refused = self.refused.contains(&transfer.hash());
+        if refused || !self.has_room_for_transfer_check() {
+            if let Some(state) = self.peers.get_mut(&peer).filter(|_| !refused) {
+                state.postpone(id);
+            }
             return self.ask_next_for_transfer(now, id);
         }
         self.timers.cancel(&Timer::Transfer(id));

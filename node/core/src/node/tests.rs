@@ -247,6 +247,10 @@ fn dev_key() -> SecretKey {
 }
 
 fn payment(nonce: u64) -> SignedTransfer {
+    payment_of(&dev_key(), nonce)
+}
+
+fn payment_of(key: &SecretKey, nonce: u64) -> SignedTransfer {
     let payment = Payment {
         to: SecretKey::from_seed([9; 32]).address(),
         amount: Amount::new(5),
@@ -254,7 +258,7 @@ fn payment(nonce: u64) -> SignedTransfer {
         nonce: AccountNonce::new(nonce),
         memo: Memo::default(),
     };
-    SignedTransfer::sign(&dev_key(), &networks::dev().domain, payment)
+    SignedTransfer::sign(key, &networks::dev().domain, payment)
 }
 
 #[test]
@@ -633,6 +637,31 @@ fn a_mined_block_is_checked_however_many_transfers_are() {
         answer.map(|(_, answer)| answer),
         Some(&Answer::BlockAccepted(id))
     );
+}
+
+#[test]
+fn announcements_beyond_what_a_peer_may_owe_are_asked_for_later() {
+    let mut net = Net::of(2);
+    let mut rich: Vec<SecretKey> = networks::dev_keys().into();
+    // Three more senders, with the reward of a block each.
+    for node in [7, 8, 9] {
+        let key = SecretKey::from_seed([100 + node; 32]);
+        let template = net.nodes[0].template(net.now, key.address());
+        let block = grind(template.expect("memory").expect("the clock is right"));
+        net.nodes[0].handle_block(Ticket(0), block);
+        net.pump();
+        net.now.wall = net.now.wall.plus(Millis::from_secs(1));
+        rich.push(key);
+    }
+    for key in &rich {
+        for nonce in 0..64 {
+            let answer = net.submit(0, payment_of(key, nonce));
+            assert!(matches!(answer, Answer::Accepted(_)), "{answer:?}");
+        }
+    }
+    net.connect(1, 0);
+    net.wait(2);
+    assert_eq!(net.nodes[1].mempool().len(), 6 * 64);
 }
 
 #[test]

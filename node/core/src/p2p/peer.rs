@@ -3,8 +3,8 @@
 use crate::p2p::known::RecentSet;
 use crate::p2p::message::{Hello, Item};
 use crate::params::peers::{
-    ANNOUNCE_QUEUE_MAX, BLOCKS_OUTSTANDING_MAX, KNOWN_IDS_MAX, PROTOCOL_VERSION, SERVE_QUEUE_MAX,
-    TRANSFERS_OUTSTANDING_MAX,
+    ANNOUNCE_QUEUE_MAX, BLOCKS_OUTSTANDING_MAX, KNOWN_IDS_MAX, POSTPONED_TRANSFERS_MAX,
+    PROTOCOL_VERSION, SERVE_QUEUE_MAX, TRANSFERS_OUTSTANDING_MAX,
 };
 use crate::primitives::{BlockId, TxId, Work};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -114,6 +114,8 @@ pub struct Peer {
     pub late_blocks: u32,
     /// Transfers that it was asked for.
     pub transfers_owed: BTreeSet<TxId>,
+    /// Transfers that it announced while it owed too much: it is asked for them later.
+    pub postponed: VecDeque<TxId>,
     /// Blocks that it said it does not have, or did not send in time: it is not asked for them
     /// again until the next ping.
     pub lacks: RecentSet<BlockId>,
@@ -139,6 +141,7 @@ impl Peer {
             blocks_owed: BTreeSet::new(),
             late_blocks: 0,
             transfers_owed: BTreeSet::new(),
+            postponed: VecDeque::new(),
             lacks: RecentSet::new(KNOWN_IDS_MAX),
             serve: VecDeque::new(),
             congested: false,
@@ -158,6 +161,13 @@ impl Peer {
     /// Whether it may be asked for one more transfer.
     pub fn has_room_for_transfer(&self) -> bool {
         self.transfers_owed.len() < TRANSFERS_OUTSTANDING_MAX
+    }
+
+    /// Remembers to ask it for a transfer later; what exceeds the bound is left to other announcers.
+    pub fn postpone(&mut self, id: TxId) {
+        if self.postponed.len() < POSTPONED_TRANSFERS_MAX {
+            self.postponed.push_back(id);
+        }
     }
 
     /// Queues an announcement unless the peer knows the thing; false if there is nothing to do.
@@ -189,5 +199,6 @@ impl Peer {
         assert!(self.serve.len() <= SERVE_QUEUE_MAX);
         assert!(self.blocks_owed.len() <= BLOCKS_OUTSTANDING_MAX);
         assert!(self.transfers_owed.len() <= TRANSFERS_OUTSTANDING_MAX);
+        assert!(self.postponed.len() <= POSTPONED_TRANSFERS_MAX);
     }
 }

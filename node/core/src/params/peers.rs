@@ -31,6 +31,10 @@ pub const BLOCKS_OUTSTANDING_MAX: usize = 16;
 /// Transfers that one peer may owe us at a time.
 pub const TRANSFERS_OUTSTANDING_MAX: usize = 256;
 
+/// Transfers that one peer announced and that are asked for once it owes us less: 130 kB a peer. As
+/// many as a peer may have waiting to be announced.
+pub const POSTPONED_TRANSFERS_MAX: usize = ANNOUNCE_QUEUE_MAX;
+
 /// Bytes of the user agent in `Hello`.
 pub const USER_AGENT_BYTES_MAX: usize = 64;
 
