@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Chain;
-use crate::params::peers::LOCATOR_MAX;
+use crate::params::peers::{BODY_WINDOW, LOCATOR_MAX};
 use crate::primitives::{Block, BlockId, Header, Height};
 use crate::schema::{self, HeaderRecord, Status};
 use crate::storage::{Reader, Storage, StorageError, Table};
@@ -97,27 +97,32 @@ impl<S: Storage> Chain<S> {
     }
 
     /// The first blocks of the best header's chain whose bodies are not here, lowest first, at most
-    /// `limit`. Costs as much as there are blocks between the first missing and the last returned.
+    /// `limit`, and none more than [`BODY_WINDOW`] above the first: a body that nobody delivers must
+    /// not let all the others pile up behind it. Costs as much as there are blocks between the first
+    /// missing and the last returned.
     ///
     /// # Errors
     /// The machine's only.
     pub fn missing_bodies(&self, limit: usize) -> Result<Vec<BlockId>, StorageError> {
         let mut missing = Vec::new();
         let mut from = self.view.missing_from;
-        while missing.len() < limit {
+        let mut end = None;
+        loop {
             let page = schema::best_header_ids(&self.storage, from, MISSING_PAGE)?;
             if page.is_empty() {
-                break;
+                return Ok(missing);
             }
             for id in page {
-                let status = schema::required_header(&self.storage, &id)?.status;
-                if status == Status::HeaderOnly && missing.len() < limit {
+                if missing.len() == limit || end == Some(from) {
+                    return Ok(missing);
+                }
+                if schema::required_header(&self.storage, &id)?.status == Status::HeaderOnly {
+                    end = end.or(Some(Height::new(from.get() + BODY_WINDOW as u64)));
                     missing.push(id);
                 }
                 from = from.next();
             }
         }
-        Ok(missing)
     }
 }
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::lab::Lab;
 use super::*;
+use crate::params::peers::BODY_WINDOW;
 use crate::primitives::Header;
 
 #[test]
@@ -76,4 +77,24 @@ fn missing_bodies_are_those_of_the_best_headers_lowest_first() {
     chain
         .check_invariants(crate::chain::Thoroughness::Full)
         .unwrap();
+}
+
+#[test]
+fn a_body_that_nobody_delivers_does_not_let_the_others_pile_up_behind_it() {
+    let mut lab = Lab::new();
+    let mut chain = lab.chain();
+    let line = lab.line(lab.root, BODY_WINDOW + 9, 1);
+    let headers: Vec<Header> = line.iter().map(|id| lab.header(id)).collect();
+    chain.set_self_checks(None);
+    chain.accept_headers(LATE, &headers).unwrap();
+    give_all(&mut chain, &lab, &[&line[..3], &line[4..9]].concat());
+    let missing = chain.missing_bodies(usize::MAX).unwrap();
+    assert_eq!(missing[..2], [line[3], line[9]]);
+    assert_eq!(missing.last(), Some(&line[3 + BODY_WINDOW - 1]));
+    give_all(&mut chain, &lab, &line[3..4]);
+    let missing = chain.missing_bodies(usize::MAX).unwrap();
+    assert_eq!(
+        (missing.first(), missing.last()),
+        (Some(&line[9]), line.last())
+    );
 }
