@@ -89,6 +89,14 @@ impl BlockCheck {
     }
 }
 
+/// A transfer at the checker.
+#[derive(Clone, Copy, Debug)]
+struct TransferCheck {
+    origin: Origin,
+    /// The hash over everything: remembered if the transfer proves invalid.
+    hash: SignedHash,
+}
+
 /// A whole node without its surroundings.
 #[derive(Debug)]
 pub struct Node<S> {
@@ -109,7 +117,7 @@ pub struct Node<S> {
     /// Blocks that were asked for, and from whom.
     downloads: BTreeMap<BlockId, PeerId>,
     block_checks: BTreeMap<JobId, BlockCheck>,
-    transfer_checks: BTreeMap<JobId, Origin>,
+    transfer_checks: BTreeMap<JobId, TransferCheck>,
     jobs: u64,
     /// Set while a tip has changed and nobody has been told.
     unannounced: Option<walk::Unannounced>,
@@ -339,8 +347,10 @@ impl<S: Storage> Node<S> {
 
     /// Hands a transfer to the checker; the caller has made sure that there is room.
     fn check_transfer(&mut self, origin: Origin, transfer: SignedTransfer) {
+        let hash = transfer.hash();
         let job = self.begin_check(Job::Transfer(Box::new(transfer)));
-        self.transfer_checks.insert(job, origin);
+        let check = TransferCheck { origin, hash };
+        self.transfer_checks.insert(job, check);
     }
 
     fn begin_check(&mut self, job: Job) -> JobId {

@@ -35,9 +35,9 @@ impl<S: Storage> Node<S> {
                 (None, _) => {}
             },
             Finding::Transfer(result) => match self.transfer_checks.remove(&id) {
-                Some(origin) => {
-                    self.transfer_checked(now, origin, *result)?;
-                    if let Origin::Peer(peer) = origin {
+                Some(check) => {
+                    self.transfer_checked(now, check, *result)?;
+                    if let Origin::Peer(peer) = check.origin {
                         self.ask_postponed(now, peer)?;
                     }
                 }

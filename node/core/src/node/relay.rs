@@ -1,6 +1,6 @@
 //! Transfers: announcing, asking, admitting, and remembering our own on disk.
 
-use super::{Action, Answer, Event, Node, Origin, Ticket, Timer};
+use super::{Action, Answer, Event, Node, Origin, Ticket, Timer, TransferCheck};
 use crate::chain::OpenError;
 use crate::mempool::{Dropped, PoolRefusal};
 use crate::p2p::message::{Item, Message, Response};
@@ -161,7 +161,7 @@ impl<S: Storage> Node<S> {
             Response::Block(block) => self.block_received(peer, block),
             Response::NotFound(Item::Block(id)) => self.block_not_found(now, peer, id),
             Response::Transfer(transfer) => {
-                self.transfer_received(now, peer, transfer);
+                self.transfer_received(now, peer, transfer)?;
                 self.ask_postponed(now, peer)
             }
             Response::NotFound(Item::Transfer(id)) => {
@@ -180,31 +180,58 @@ impl<S: Storage> Node<S> {
         state.transfers_owed.remove(id) && self.wanted.asked(id) == Some(peer)
     }
 
-    fn transfer_received(&mut self, now: Now, peer: PeerId, transfer: SignedTransfer) {
+    /// A transfer that a peer sent. What was not asked for, or came too late, is dropped. What proved
+    /// invalid before, and what the pool would refuse anyway, costs no look at the signature.
+    fn transfer_received(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        transfer: SignedTransfer,
+    ) -> Result<(), StorageError> {
         let id = transfer.id(&self.chain.law().domain);
         if !self.settle_transfer(peer, &id) {
-            return;
+            return Ok(());
         }
-        let refused = self.refused.contains(&transfer.hash());
-        if refused || !self.has_room_for_transfer_check() {
-            if let Some(state) = self.peers.get_mut(&peer).filter(|_| !refused) {
+        if self.refused.contains(&transfer.hash()) {
+            self.ask_next_for_transfer(now, id);
+        } else if !self.pool_would_take(now, &transfer)? {
+            // Not the peer's fault, and maybe welcome later: whoever announces it then is asked.
+            self.timers.cancel(&Timer::Transfer(id));
+            self.wanted.forget(&id);
+        } else if self.has_room_for_transfer_check() {
+            self.timers.cancel(&Timer::Transfer(id));
+            self.check_transfer(Origin::Peer(peer), transfer);
+        } else {
+            if let Some(state) = self.peers.get_mut(&peer) {
                 state.postpone(id);
             }
-            return self.ask_next_for_transfer(now, id);
+            self.ask_next_for_transfer(now, id);
         }
-        self.timers.cancel(&Timer::Transfer(id));
-        self.check_transfer(Origin::Peer(peer), transfer);
+        Ok(())
+    }
+
+    fn pool_would_take(&self, now: Now, transfer: &SignedTransfer) -> Result<bool, StorageError> {
+        let from = transfer.from();
+        let account = schema::account(self.chain.reader(), &from)?;
+        let verdict = self
+            .mempool
+            .precheck(now.monotonic, transfer, from, &account);
+        Ok(verdict.is_ok())
     }
 
     pub(super) fn transfer_checked(
         &mut self,
         now: Now,
-        origin: Origin,
+        check: TransferCheck,
         result: Result<CheckedTransfer, Invalid>,
     ) -> Result<(), StorageError> {
+        let origin = check.origin;
         let transfer = match result {
             Ok(transfer) => transfer,
-            Err(why) => return self.transfer_invalid(now, origin, why),
+            Err(why) => {
+                self.refused.insert(check.hash);
+                return self.transfer_invalid(now, origin, why);
+            }
         };
         let id = transfer.id();
         self.wanted.forget(&id);
