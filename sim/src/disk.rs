@@ -344,6 +344,9 @@ impl StorageBackend for Backend {
         let _disks = self.disk.0.trace.meter().time(Part::Disks);
         let mut state = self.changing()?;
         state.image.write(offset, data)?;
+        if offset == 0 {
+            self.disk.0.trace.meter().count_header();
+        }
         state.debt_ns += state.speed.write_mib_us * data.len() as u64 * 1_000 / (1 << 20);
         self.record(Kind::DiskWrite, offset, data);
         Ok(())

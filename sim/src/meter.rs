@@ -46,6 +46,7 @@ struct State {
     since_s: f64,
     running: Vec<Part>,
     spent_s: [f64; PARTS.len()],
+    headers: u64,
 }
 
 /// A part that is running; it ends when this is dropped.
@@ -63,6 +64,7 @@ impl Meter {
             since_s: 0.0,
             running: Vec::new(),
             spent_s: [0.0; PARTS.len()],
+            headers: 0,
         };
         Self(Some(Arc::new(Mutex::new(state))))
     }
@@ -76,6 +78,19 @@ impl Meter {
             state.running.push(part);
         }
         Running(state)
+    }
+
+    /// The header of a database was written.
+    pub fn count_header(&self) {
+        if let Some(state) = self.0.as_deref() {
+            lock(state).headers += 1;
+        }
+    }
+
+    /// How often headers of databases were written, zero when it does not measure.
+    #[must_use]
+    pub fn headers(&self) -> u64 {
+        self.0.as_deref().map_or(0, |state| lock(state).headers)
     }
 
     /// Seconds spent in each part, in the order of [`PARTS`]; zero when it does not measure.
