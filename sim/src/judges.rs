@@ -323,3 +323,180 @@ impl Judges {
 fn unreadable(error: &StorageError) -> String {
     format!("the database cannot be read: {error}")
 }
+
+#[cfg(test)]
+mod tests {
+    use archivas_core::chain::Chain;
+    use archivas_core::primitives::{Account, AccountNonce, Address, Amount, encode};
+    use archivas_core::rules::check_block;
+    use archivas_core::storage::{MemoryStorage, Overlay, Table};
+    use archivas_scenarios::plan::{Overrides, load, producer_key};
+
+    use super::*;
+    use crate::feed::tip_of;
+    use crate::meter::Meter;
+    use crate::miner::seal;
+
+    const ABOUT: About = About {
+        node: NodeIndex(0),
+        at: Millis::ZERO,
+    };
+
+    fn producer() -> Address {
+        producer_key("a").address()
+    }
+
+    /// A chain of three blocks in memory, as a node stores it.
+    fn chain() -> Chain<MemoryStorage> {
+        let plan = load("three-nodes-agree", Overrides::default()).unwrap();
+        let genesis = plan.network.genesis(crate::node::EPOCH, 1);
+        let mut now = genesis.time;
+        let mut chain = Chain::open(MemoryStorage::new(), genesis).unwrap();
+        for _ in 0..3 {
+            now = now.plus(Millis::from_secs(20));
+            let template = chain
+                .template(now, producer(), Vec::new())
+                .unwrap()
+                .unwrap();
+            let header = seal(template.header, &Meter::default()).unwrap();
+            let block = archivas_core::primitives::Block {
+                header,
+                transfers: Vec::new(),
+            };
+            let block = check_block(block, chain.law()).unwrap();
+            assert!(
+                chain
+                    .accept_block(now, block)
+                    .unwrap()
+                    .walk
+                    .tip_change
+                    .is_some()
+            );
+        }
+        chain
+    }
+
+    fn judges(chain: &Chain<MemoryStorage>) -> Judges {
+        let mut judges = Judges::new(chain.genesis().clone(), 1);
+        judges.told(NodeIndex(0), tip_of(&chain.tip().into()));
+        judges
+    }
+
+    /// Which checks find something in these rows.
+    fn failed(judges: &mut Judges, rows: &impl Reader) -> Vec<String> {
+        judges.look_at_history(ABOUT, rows);
+        let _state = judges.look_at_money(ABOUT, rows);
+        let nonces = money::nonces(rows);
+        judges.judge(STORED_NONCES, ABOUT, nonces);
+        judges
+            .take_found()
+            .into_iter()
+            .map(|violation| violation.check)
+            .collect()
+    }
+
+    #[test]
+    fn an_honest_chain_passes_every_check_of_its_rows() {
+        let chain = chain();
+        let mut judges = judges(&chain);
+        assert_eq!(failed(&mut judges, chain.reader()), Vec::<String>::new());
+        assert_eq!(failed(&mut judges, chain.reader()), Vec::<String>::new());
+        assert_eq!(judges.counts()["stored_supply"].ran, 2);
+        assert_eq!(judges.counts()["stops_in_time"].ran, 0);
+    }
+
+    #[test]
+    fn a_minted_coin_and_a_wrong_nonce_are_found_in_the_account_rows() {
+        let chain = chain();
+        let honest = schema::account(chain.reader(), &producer()).unwrap();
+        let tampered = |account: Account| {
+            let mut rows = Overlay::new(chain.reader());
+            rows.put(
+                Table::Accounts,
+                producer().as_bytes().to_vec(),
+                encode(&account),
+            );
+            failed(&mut judges(&chain), &rows)
+        };
+        let richer = honest.balance.checked_add(Amount::new(1)).unwrap();
+        let minted = Account {
+            balance: richer,
+            ..honest
+        };
+        assert_eq!(tampered(minted), ["stored_supply", "stored_state_root"]);
+        let skipped = Account {
+            nonce: AccountNonce::new(1),
+            ..honest
+        };
+        assert_eq!(tampered(skipped), ["stored_state_root", "stored_nonces"]);
+    }
+
+    #[test]
+    fn a_best_chain_that_does_not_link_is_found() {
+        let chain = chain();
+        let ids = schema::best_ids(
+            chain.reader(),
+            archivas_core::primitives::Height::GENESIS,
+            9,
+        );
+        let ids = ids.unwrap();
+        let mut rows = Overlay::new(chain.reader());
+        let second = 2_u64.to_be_bytes().to_vec();
+        assert!(chain.reader().get(Table::Best, &second).unwrap().is_some());
+        rows.put(Table::Best, second, ids[1].as_bytes().to_vec());
+        let found = failed(&mut judges(&chain), &rows);
+        assert!(
+            found.contains(&"stored_chain_links".to_owned()),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_tip_that_was_told_and_is_not_stored_is_found() {
+        let (long, empty) = (chain(), MemoryStorage::new());
+        let fresh = Chain::open(empty, long.genesis().clone()).unwrap();
+        let mut judges = judges(&long);
+        let found = failed(&mut judges, fresh.reader());
+        assert_eq!(found, ["told_tip_is_stored"]);
+        judges.started(ABOUT, Ok(tip_of(&fresh.tip().into())));
+        judges.started(ABOUT, Ok(tip_of(&long.tip().into())));
+        judges.started(ABOUT, Err("broken".into()));
+        let found: Vec<String> = judges
+            .take_found()
+            .into_iter()
+            .map(|violation| violation.check)
+            .collect();
+        assert_eq!(found, ["told_tip_survives", "opens_again"]);
+    }
+
+    #[test]
+    fn what_nodes_say_of_honest_others_is_weighed() {
+        let chain = chain();
+        let mut judges = judges(&chain);
+        let remark = |said| Remark {
+            at: Millis::ZERO,
+            node: NodeIndex(0),
+            life: 1,
+            said,
+        };
+        let block = chain.tip().id;
+        judges.hear(&remark(Said::Refused {
+            block,
+            code: "bad_seal",
+        }));
+        judges.hear(&remark(Said::Parted {
+            reason: "silent",
+            blamed: false,
+        }));
+        judges.hear(&remark(Said::Parted {
+            reason: "invalid",
+            blamed: true,
+        }));
+        let found: Vec<String> = judges
+            .take_found()
+            .into_iter()
+            .map(|violation| violation.check)
+            .collect();
+        assert_eq!(found, ["no_false_verdict", "no_false_blame"]);
+    }
+}

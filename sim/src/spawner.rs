@@ -103,3 +103,35 @@ impl std::fmt::Debug for NodeSpawner {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use archivas::ports::Spawner as _;
+    use madsim::runtime::Handle;
+
+    use super::*;
+    use crate::agenda::Agenda;
+    use crate::thread::run_measured;
+    use crate::trace::{Kind, NO_NODE};
+
+    #[test]
+    fn a_panic_ends_the_run_and_the_digest_and_is_known_to_be_the_nodes() {
+        let trace = Trace::new(|| 0);
+        let blame = Blame::new(trace.clone());
+        let (theirs, noted) = (blame.clone(), trace.clone());
+        let measured = run_measured(1, async move || {
+            let agenda = Agenda::new();
+            let home = Handle::current().create_node().build();
+            let spawner = NodeSpawner::new(home, 3, theirs);
+            spawner.spawn(async move {
+                noted.record(3, Kind::Tip, 0, &[]);
+                panic!("a bug");
+            });
+            agenda.sleep(1_000_000).await;
+        });
+        assert!(measured.result.is_err());
+        assert_eq!(blame.node(), Some(3));
+        trace.record(NO_NODE, Kind::Tip, 0, &[]);
+        assert_eq!(trace.events(), 1);
+    }
+}

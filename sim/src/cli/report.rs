@@ -5,6 +5,7 @@ use std::path::Path;
 
 use archivas_scenarios::outcome::{NodeSummary, Outcome, Verdict};
 use archivas_scenarios::plan::Plan;
+use archivas_scenarios::world::CheckCount;
 use serde_json::{Value, json};
 
 use super::output::{Output, Style, table};
@@ -92,27 +93,33 @@ fn print_counts(output: &Output, outcome: &Outcome) {
     }
     let ran: u64 = outcome.checks.values().map(|count| count.ran).sum();
     let failed: u64 = outcome.checks.values().map(|count| count.failed).sum();
-    if output.is_verbose() || failed > 0 {
-        let mut rows = vec![["check", "ran", "failed"].map(String::from).to_vec()];
-        for (name, count) in &outcome.checks {
-            rows.push(vec![
-                name.clone(),
-                grouped(count.ran),
-                grouped(count.failed),
-            ]);
-        }
-        print_table(output, &rows);
-    }
-    let kinds = outcome
-        .checks
-        .values()
-        .filter(|count| count.ran > 0)
-        .count();
     output.line("");
-    output.line(&format!(
-        "{} checks of {kinds} kinds made, {failed} failed",
-        grouped(ran)
-    ));
+    let head = format!("{} checks made, {failed} failed", grouped(ran));
+    output.line(&output.styled(&head, Style::Bold));
+    let word = |(name, count): (&String, &CheckCount)| match count.failed {
+        0 => format!("{name} {}", grouped(count.ran)),
+        failed => format!("{name} {} FAILED {failed}", grouped(count.ran)),
+    };
+    for line in wrapped(outcome.checks.iter().map(word)) {
+        output.line(&line);
+    }
+    output.line("");
+}
+
+/// Words in lines of at most 96 columns, two spaces between them.
+fn wrapped(words: impl Iterator<Item = String>) -> Vec<String> {
+    const COLUMNS: usize = 96;
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 2 + word.chars().count() <= COLUMNS => {
+                line.push_str("  ");
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
 }
 
 fn print_table(output: &Output, rows: &[Vec<String>]) {
@@ -178,4 +185,18 @@ pub fn to_json(outcome: &Outcome, cost: Cost, failure: Option<(&Failure, &Path)>
         "failure": failure.map(|(_, path)| path.display().to_string()),
         "repro": failure.map(|(failure, _)| failure.replay.clone()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_wrapped_and_none_is_cut() {
+        let words = (0..30).map(|n| format!("check_number_{n} 1,000"));
+        let lines = wrapped(words);
+        assert!(lines.len() > 5 && lines.iter().all(|line| line.len() <= 96));
+        assert_eq!(lines.join("  ").matches("check_number").count(), 30);
+        assert_eq!(wrapped(std::iter::once("x".repeat(200))).len(), 1);
+    }
 }
