@@ -29,6 +29,7 @@ impl<S: Storage> Chain<S> {
         }
         let mut draft = self.draft(now);
         draft.mark(id, Status::SetAside)?;
+        draft.release_all()?;
         let invalid = draft.follow_best()?;
         let finished = draft.finish(&self.view);
         self.finish_walk(finished, invalid).map(Ok)

@@ -60,7 +60,12 @@ impl<S: Reader> Draft<'_, S> {
         loop {
             let best = self.best_candidate()?;
             if best == self.view.tip.id {
+                let moved = self.has_left_home()?;
                 self.view.walk = None;
+                if moved {
+                    self.release_all()?;
+                    continue;
+                }
                 self.release_outweighed()?;
                 return Ok(culprits);
             }
@@ -68,7 +73,7 @@ impl<S: Reader> Draft<'_, S> {
                 self.hold(best)?;
                 continue;
             }
-            let (home, target) = (self.home(), best);
+            let (home, target) = (self.home()?, best);
             self.view.walk = Some(Walk { home, target });
             if self.moves_left == 0 {
                 return Ok(culprits);

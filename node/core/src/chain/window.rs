@@ -70,7 +70,7 @@ impl<S: Storage> Chain<S> {
         }
         let mut draft = self.draft(now);
         write::put_meta(&mut draft.rows, meta::ACCEPTED, id);
-        draft.release_held(|_, _| true)?;
+        draft.release_all()?;
         let invalid = draft.follow_best()?;
         let finished = draft.finish(&self.view);
         self.finish_walk(finished, invalid).map(Ok)
@@ -78,19 +78,14 @@ impl<S: Storage> Chain<S> {
 }
 
 impl<S: Reader> Draft<'_, S> {
-    /// Whether the best chain may move to this block without the operator. Cheapest first. A walk
-    /// that is under way is judged as if it had not begun.
+    /// Whether the best chain may move to this block without the operator. Cheapest first.
     pub fn may_follow(&self, id: &BlockId) -> Result<bool, StorageError> {
         let record = self.record(id)?;
-        let home_id = self.home();
+        let home_id = self.home()?;
         if record.header.parent == home_id || self.is_catching_up()? || self.has_agreed_to(id)? {
             return Ok(true);
         }
-        let home = self.record(&home_id)?;
-        if !home.status.is_valid() {
-            return Ok(true);
-        }
-        let fork = self.fork_from_home(id)?;
+        let (home, fork) = (self.record(&home_id)?, self.fork_from(home_id, id)?);
         let depth = home.header.height.get() - fork.header.height.get();
         let above = |work: Work| {
             work.checked_sub(fork.chainwork)
@@ -100,19 +95,36 @@ impl<S: Reader> Draft<'_, S> {
             || above(record.chainwork) >= above(home.chainwork).saturating_mul(2))
     }
 
-    /// The tip, or where a walk that is under way began.
-    pub fn home(&self) -> BlockId {
-        self.view.walk.map_or(self.view.tip.id, |walk| walk.home)
+    /// Where depths are measured from: the tip, or where a walk that is under way began; when the
+    /// operator has set that aside, the last block below it that has no mark.
+    pub fn home(&self) -> Result<BlockId, StorageError> {
+        let mut home = self.view.walk.map_or(self.view.tip.id, |walk| walk.home);
+        loop {
+            let record = self.record(&home)?;
+            if record.status.is_valid() {
+                return Ok(home);
+            }
+            home = record.header.parent;
+        }
+    }
+
+    /// Whether the best chain has left the block where a walk began.
+    pub fn has_left_home(&self) -> Result<bool, StorageError> {
+        let Some(walk) = self.view.walk else {
+            return Ok(false);
+        };
+        let height = self.record(&walk.home)?.header.height;
+        Ok(schema::best_id(&self.rows, height)? != Some(walk.home))
     }
 
     /// The last block that a block's chain shares with the one that ends at home.
-    fn fork_from_home(&self, id: &BlockId) -> Result<HeaderRecord, StorageError> {
-        let (mut home, mut id) = (self.home(), *id);
+    fn fork_from(&self, mut home: BlockId, id: &BlockId) -> Result<HeaderRecord, StorageError> {
         if home == self.view.tip.id {
-            let height = fork_of(&self.rows, self.view.tip.height, &id)?;
+            let height = fork_of(&self.rows, self.view.tip.height, id)?;
             let shared = schema::required_best(&self.rows, height)?;
             return self.record(&shared);
         }
+        let mut id = *id;
         loop {
             let (ours, theirs) = (self.record(&home)?, self.record(&id)?);
             if home == id {
@@ -146,7 +158,7 @@ impl<S: Reader> Draft<'_, S> {
     /// Whether the node is in its initial download. A tip on the way of a walk is always old and
     /// light and says nothing of that: home counts.
     fn is_catching_up(&self) -> Result<bool, StorageError> {
-        let home = self.record(&self.home())?;
+        let home = self.record(&self.home()?)?;
         let age = self.now.since(home.header.timestamp);
         Ok(home.chainwork < self.policy.minimum_chainwork || age > IBD_TIP_AGE)
     }
@@ -162,9 +174,14 @@ impl<S: Reader> Draft<'_, S> {
     /// Brings held branches back into the choice while the node catches up.
     pub fn release_if_catching_up(&mut self) -> Result<(), StorageError> {
         match self.is_catching_up()? {
-            true => self.release_held(|_, _| true),
+            true => self.release_all(),
             false => Ok(()),
         }
+    }
+
+    /// Brings all held branches back into the choice, to be judged anew: home has changed.
+    pub fn release_all(&mut self) -> Result<(), StorageError> {
+        self.release_held(|_, _| true)
     }
 
     /// Brings back the held branches that our own outweighs: there is nothing to decide any more.

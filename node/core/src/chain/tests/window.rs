@@ -172,9 +172,9 @@ fn a_node_that_catches_up_follows_every_branch() {
 #[test]
 fn a_walk_over_old_blocks_is_not_taken_for_catching_up() {
     let mut lab = Lab::new();
-    let slow = |lab: &mut Lab, parent, variant| {
+    let slow = |lab: &mut Lab, parent, variant, hours: u64| {
         let order = Order {
-            gap: Millis::from_secs(12 * 3_600),
+            gap: Millis::from_secs(hours * 3_600),
             producer: Address::from_bytes([variant; 20]),
             ..lab.order()
         };
@@ -184,7 +184,7 @@ fn a_walk_over_old_blocks_is_not_taken_for_catching_up() {
     let mut ours = alloc::vec![lab.root];
     for _ in 0..6 {
         let last = ours[ours.len() - 1];
-        ours.push(slow(&mut lab, last, 1));
+        ours.push(slow(&mut lab, last, 1, 12));
     }
     let now = lab.header(&ours[6]).timestamp;
     let accept = |chain: &mut Chain<MemoryStorage>, lab: &Lab, ids: &[BlockId]| {
@@ -197,9 +197,12 @@ fn a_walk_over_old_blocks_is_not_taken_for_catching_up() {
     let deep = lab.line(ours[2], 7, 2);
     accept(&mut chain, &lab, &deep);
     assert_eq!(chain.held_branches().unwrap().len(), 1);
-    let near = lab.line(ours[3], 5, 3);
+    let mut near = alloc::vec![slow(&mut lab, ours[3], 3, 8)];
+    for _ in 0..3 {
+        near.push(slow(&mut lab, near[near.len() - 1], 3, 8));
+    }
     chain.step_moves = 2;
-    accept(&mut chain, &lab, &near[..4]);
+    accept(&mut chain, &lab, &near);
     while chain.is_walking() {
         chain.step(now).unwrap();
     }
@@ -215,4 +218,37 @@ fn leaving_a_branch_that_the_operator_set_aside_knows_no_window() {
     offer(&mut chain, &lab, &theirs);
     chain.invalidate(SOON, &ours[1]).unwrap().unwrap();
     assert_eq!(chain.tip().id, theirs[1]);
+}
+
+#[test]
+fn what_the_operator_leaves_is_no_reason_to_follow_a_branch_that_forks_too_deep() {
+    for (aside, followed) in [(6, false), (4, true)] {
+        let mut lab = Lab::new();
+        let (mut chain, ours) = narrow(&mut lab, 8);
+        let theirs = lab.line(ours[0], 8, 2);
+        offer(&mut chain, &lab, &theirs);
+        assert_eq!(chain.held_branches().unwrap().len(), 1);
+        chain.invalidate(SOON, &ours[aside]).unwrap().unwrap();
+        let (tip, held) = (chain.tip().id, chain.held_branches().unwrap().len());
+        match followed {
+            true => assert_eq!((tip, held), (theirs[7], 0)),
+            false => assert_eq!((tip, held), (ours[aside - 1], 1)),
+        }
+    }
+}
+
+#[test]
+fn a_held_branch_that_forks_near_the_tip_of_another_one_is_followed() {
+    let mut lab = Lab::new();
+    let (mut chain, ours) = narrow(&mut lab, 6);
+    let trunk = lab.line(ours[0], 6, 2);
+    let heavy = lab.line(trunk[5], 3, 3);
+    let light = lab.line(trunk[5], 1, 4);
+    for line in [&trunk, &heavy, &light] {
+        offer(&mut chain, &lab, line);
+    }
+    assert_eq!(chain.tip().id, ours[5]);
+    chain.accept_branch(SOON, &light[0]).unwrap().unwrap();
+    assert_eq!(chain.tip().id, heavy[2]);
+    assert_eq!(chain.held_branches().unwrap(), []);
 }
