@@ -180,7 +180,7 @@ fn a_run_is_told_in_rows_with_a_picture_and_a_digest() {
         "heal ",
         "reorg ",
         "best chain",
-        "checks of",
+        "checks made, 0 failed",
         "digest ",
         "twice",
         "passed",
