@@ -34,15 +34,14 @@ impl<S: Storage> Node<S> {
                 (Some(check), Err(why)) => self.block_failed_check(now, check, why)?,
                 (None, _) => {}
             },
-            Finding::Transfer(result) => match self.transfer_checks.remove(&id) {
-                Some(check) => {
+            Finding::Transfer(result) => {
+                if let Some(check) = self.transfer_checks.remove(&id) {
                     self.transfer_checked(now, check, *result)?;
                     if let Origin::Peer(peer) = check.origin {
                         self.ask_postponed(now, peer)?;
                     }
                 }
-                None => {}
-            },
+            }
         }
         self.request_bodies(now)
     }
