@@ -12,6 +12,7 @@ mod marks;
 mod open;
 mod queries;
 mod reorganize;
+mod rivals;
 mod template;
 mod tree;
 mod verdict;

@@ -6,7 +6,7 @@ use crate::p2p::message::{GetHeaders, Item, Message};
 use crate::p2p::peer::{Disconnect, Peer, PeerId};
 use crate::params::peers::{
     BLOCK_CHECKS_MAX, BLOCK_TIMEOUT, BLOCKS_OUTSTANDING_MAX, BODY_WINDOW, HEADERS_MAX,
-    HEADERS_TIMEOUT, REQ_BLOCKS_MAX,
+    HEADERS_TIMEOUT, REQ_BLOCKS_MAX, RIVAL_WINDOW,
 };
 use crate::primitives::{BlockId, BoundedVec, Header, Millis, Now, Work};
 use crate::storage::{Storage, StorageError};
@@ -151,48 +151,32 @@ impl<S: Storage> Node<S> {
         Ok(true)
     }
 
-    /// Asks peers for missing bodies along the best header chain, lowest first, while the checker
-    /// has room.
+    /// Asks peers for missing bodies, lowest first, while the checker has room: along the best header
+    /// chain, and with the room that is left along other branches that have more work than the tip.
     pub(super) fn request_bodies(&mut self, now: Now) -> Result<(), StorageError> {
         if self.chain.best_header().chainwork <= self.chain.tip().chainwork {
             return Ok(());
         }
-        let ready = self.peers.values().filter(|peer| peer.is_ready());
-        let free: usize = ready
-            .map(|peer| BLOCKS_OUTSTANDING_MAX - peer.blocks_owed.len())
-            .sum();
         let under_way = self.blocks_under_way();
-        let mut free = free.min(BLOCK_CHECKS_MAX.saturating_sub(under_way));
+        let mut free = self.free_for_blocks();
         if free == 0 {
             return Ok(());
         }
+        let mut requests = BTreeMap::new();
         // What is under way is still missing: it stands before what may be asked for now.
         let window = (under_way + free).min(BODY_WINDOW);
-        let mut requests: BTreeMap<PeerId, Vec<Item>> = BTreeMap::new();
         for id in self.chain.missing_bodies(window)? {
-            if free == 0 {
-                break;
-            }
-            if self.downloads.contains_key(&id) || self.is_checking(&id) {
-                continue;
-            }
-            let work = self
-                .chain
-                .header(&id)?
-                .map_or(Work::ZERO, |record| record.chainwork);
-            let Some(peer) = self.choose_server(&id, work) else {
-                continue;
+            free -= usize::from(free > 0 && self.request_body(now, id, &mut requests)?);
+        }
+        if free > 0 {
+            let depth = if under_way == 0 {
+                BODY_WINDOW
+            } else {
+                RIVAL_WINDOW
             };
-            let state = self
-                .peers
-                .get_mut(&peer)
-                .expect("it was just chosen among the peers");
-            state.blocks_owed.insert(id);
-            free -= 1;
-            self.downloads.insert(id, peer);
-            self.timers
-                .set(Timer::Block(id), now.monotonic.plus(BLOCK_TIMEOUT));
-            requests.entry(peer).or_default().push(Item::Block(id));
+            for id in self.chain.missing_of_rivals(depth)? {
+                free -= usize::from(free > 0 && self.request_body(now, id, &mut requests)?);
+            }
         }
         for (peer, items) in requests {
             for part in items.chunks(REQ_BLOCKS_MAX) {
@@ -200,6 +184,43 @@ impl<S: Storage> Node<S> {
             }
         }
         Ok(())
+    }
+
+    /// How many more blocks may be asked for now.
+    fn free_for_blocks(&self) -> usize {
+        let ready = self.peers.values().filter(|peer| peer.is_ready());
+        let free: usize = ready
+            .map(|peer| BLOCKS_OUTSTANDING_MAX - peer.blocks_owed.len())
+            .sum();
+        free.min(BLOCK_CHECKS_MAX.saturating_sub(self.blocks_under_way()))
+    }
+
+    /// Adds a block to the requests of a peer that can serve it; false if there is none, or the block
+    /// is under way.
+    fn request_body(
+        &mut self,
+        now: Now,
+        id: BlockId,
+        requests: &mut BTreeMap<PeerId, Vec<Item>>,
+    ) -> Result<bool, StorageError> {
+        if self.downloads.contains_key(&id) || self.is_checking(&id) {
+            return Ok(false);
+        }
+        let record = self.chain.header(&id)?;
+        let work = record.map_or(Work::ZERO, |record| record.chainwork);
+        let Some(peer) = self.choose_server(&id, work) else {
+            return Ok(false);
+        };
+        let state = self
+            .peers
+            .get_mut(&peer)
+            .expect("it was just chosen among the peers");
+        state.blocks_owed.insert(id);
+        self.downloads.insert(id, peer);
+        self.timers
+            .set(Timer::Block(id), now.monotonic.plus(BLOCK_TIMEOUT));
+        requests.entry(peer).or_default().push(Item::Block(id));
+        Ok(true)
     }
 
     /// The peer to ask for a block: it should have it, has been punctual, and owes us least. So a few

@@ -665,6 +665,25 @@ fn announcements_beyond_what_a_peer_may_owe_are_asked_for_later() {
 }
 
 #[test]
+fn a_best_header_whose_body_is_withheld_does_not_hold_up_an_honest_branch() {
+    let mut net = Net::of(3);
+    net.connect(1, 0);
+    net.mine(0, 2);
+    assert_eq!(net.heights(), [2, 2, 0]);
+    // An equal block, of which a stranger shows the header to node 1 and no more.
+    net.connect(2, 0);
+    net.cut_all();
+    net.connect(1, 0);
+    net.mine(2, 1);
+    let withheld = net.nodes[2].chain().tip().clone();
+    let stranger = net.stranger(1, 50);
+    net.say(1, stranger, &Message::Headers(vec![withheld.header]));
+    assert_eq!(net.nodes[1].chain().best_header().id, withheld.id);
+    net.mine(0, 1);
+    assert_eq!(net.nodes[1].tip(), net.nodes[0].tip());
+}
+
+#[test]
 fn a_named_peer_is_dialled_again_after_it_was_lost() {
     let mut net = Net::of(2);
     let connect = vec![address_of(1)];

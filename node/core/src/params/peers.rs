@@ -60,6 +60,10 @@ pub const ANNOUNCERS_MAX: usize = 8;
 /// Blocks of which bodies are asked for ahead of the last one whose ancestors are all here.
 pub const BODY_WINDOW: usize = 1_024;
 
+/// Blocks above the last connectable one up to which a branch beside the best header's is looked at
+/// while blocks are under way: each look reads so many headers of a few branches.
+pub const RIVAL_WINDOW: usize = 64;
+
 /// Blocks of peers that are asked for or at the checker at once: 64 MiB in the worst case; when
 /// full, no more blocks are asked for.
 pub const BLOCK_CHECKS_MAX: usize = 64;

@@ -101,22 +101,31 @@ fn last_id(rows: &impl Reader, table: Table) -> Result<Option<BlockId>, StorageE
 /// The ids of all valid headers without a valid child: the ends of all known branches, the one with
 /// the most work first.
 pub fn header_tips(rows: &impl Reader) -> Result<Vec<BlockId>, StorageError> {
-    ids_by_work(rows, Table::HeaderTips)
+    heaviest_headers(rows, usize::MAX)
+}
+
+/// The ids of the first of them, at most `limit`.
+pub fn heaviest_headers(rows: &impl Reader, limit: usize) -> Result<Vec<BlockId>, StorageError> {
+    ids_by_work(rows, Table::HeaderTips, limit)
 }
 
 /// The ids of the ends of branches that wait for the operator's word, the best first.
 pub fn held_tips(rows: &impl Reader) -> Result<Vec<BlockId>, StorageError> {
-    ids_by_work(rows, Table::HeldTips)
+    ids_by_work(rows, Table::HeldTips, usize::MAX)
 }
 
 /// The ids of all connectable valid blocks without such a child, the best first; without those that
 /// wait for the operator's word.
 pub fn block_tips(rows: &impl Reader) -> Result<Vec<BlockId>, StorageError> {
-    ids_by_work(rows, Table::BlockTips)
+    ids_by_work(rows, Table::BlockTips, usize::MAX)
 }
 
-fn ids_by_work(rows: &impl Reader, table: Table) -> Result<Vec<BlockId>, StorageError> {
-    let found = rows.scan(table, &Scan::all().descending())?;
+fn ids_by_work(
+    rows: &impl Reader,
+    table: Table,
+    limit: usize,
+) -> Result<Vec<BlockId>, StorageError> {
+    let found = rows.scan(table, &Scan::all().descending().limit(limit))?;
     found.iter().map(|(key, _)| id_at_end(table, key)).collect()
 }
 

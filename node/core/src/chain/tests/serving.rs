@@ -98,3 +98,27 @@ fn a_body_that_nobody_delivers_does_not_let_the_others_pile_up_behind_it() {
         (Some(&line[9]), line.last())
     );
 }
+
+#[test]
+fn bodies_are_missing_on_every_near_branch_with_more_work_than_the_tip() {
+    let mut lab = Lab::new();
+    let mut chain = lab.chain();
+    let ours = lab.line(lab.root, 4, 1);
+    give_all(&mut chain, &lab, &ours);
+    let withheld = lab.line(ours[3], 3, 2);
+    let near = lab.line(ours[1], 4, 3);
+    let light = lab.line(ours[0], 3, 4);
+    for branch in [&withheld, &near, &light] {
+        let headers: Vec<Header> = branch.iter().map(|id| lab.header(id)).collect();
+        chain.accept_headers(LATE, &headers).unwrap();
+    }
+    assert_eq!(chain.missing_bodies(9).unwrap(), withheld);
+    assert_eq!(chain.missing_of_rivals(4).unwrap(), near);
+    assert_eq!(chain.missing_of_rivals(3).unwrap(), []);
+    give_all(&mut chain, &lab, &near[1..2]);
+    let rest = [near[0], near[2], near[3]];
+    assert_eq!(chain.missing_of_rivals(4).unwrap(), rest);
+    give_all(&mut chain, &lab, &rest);
+    assert_eq!(chain.tip().id, near[3]);
+    assert_eq!(chain.missing_of_rivals(4).unwrap(), []);
+}

@@ -1,0 +1,58 @@
+//! Branches of headers beside the best one. A best header whose body nobody delivers, or whose branch
+//! is held, must not hold up another branch that has more work than the tip.
+
+use alloc::vec::Vec;
+
+use super::Chain;
+use crate::primitives::BlockId;
+use crate::schema::{self, Status};
+use crate::storage::{Storage, StorageError};
+
+/// How many branches are looked at, the ones with the most work.
+const RIVALS_MAX: usize = 8;
+
+impl<S: Storage> Chain<S> {
+    /// The blocks whose bodies are not here on branches that have more work than the tip and do not
+    /// end in the best header: the branch with the most work first, of each the lowest first. A
+    /// branch with more than `depth` blocks that cannot be connected yet is left out.
+    ///
+    /// # Errors
+    /// The machine's only.
+    pub fn missing_of_rivals(&self, depth: usize) -> Result<Vec<BlockId>, StorageError> {
+        let mut missing = Vec::new();
+        for end in schema::heaviest_headers(&self.storage, RIVALS_MAX + 1)? {
+            if end == self.view.best_header.id {
+                continue;
+            }
+            let record = schema::required_header(&self.storage, &end)?;
+            if record.chainwork <= self.view.tip.chainwork {
+                break;
+            }
+            missing.extend(self.missing_below(end, depth)?.unwrap_or_default());
+        }
+        Ok(missing)
+    }
+
+    /// The blocks without a body from the last connectable one up to `end`, lowest first; `None` if
+    /// it is more than `depth` blocks away.
+    fn missing_below(
+        &self,
+        end: BlockId,
+        depth: usize,
+    ) -> Result<Option<Vec<BlockId>>, StorageError> {
+        let mut missing = Vec::new();
+        let mut id = end;
+        for _ in 0..=depth {
+            let record = schema::required_header(&self.storage, &id)?;
+            if record.arrival.is_some() {
+                missing.reverse();
+                return Ok(Some(missing));
+            }
+            if record.status == Status::HeaderOnly {
+                missing.push(id);
+            }
+            id = record.header.parent;
+        }
+        Ok(None)
+    }
+}
