@@ -4,9 +4,10 @@ use super::{Action, Answer, BlockCheck, Event, Finding, JobId, Node, Origin, Tic
 use crate::chain::{BlockOutcome, BlockVerdict};
 use crate::p2p::message::Item;
 use crate::p2p::peer::{Disconnect, PeerId};
-use crate::params::peers::OWN_BLOCK_CHECKS_MAX;
+use crate::params::peers::{BLOCK_CHECKS_MAX, OWN_BLOCK_CHECKS_MAX};
 use crate::primitives::{Block, BlockId, Now};
 use crate::rules::{CheckedBlock, Invalid, check_seal};
+use crate::schema::Status;
 use crate::storage::{Storage, StorageError};
 use alloc::string::ToString as _;
 
@@ -46,18 +47,19 @@ impl<S: Storage> Node<S> {
         self.request_bodies(now)
     }
 
-    /// A body that a peer sent. What was not asked for, or came too late, is dropped.
+    /// A body that a peer sent. What was not asked for is dropped.
     pub(super) fn block_received(
         &mut self,
         peer: PeerId,
         block: Block,
     ) -> Result<(), StorageError> {
         let id = block.id();
-        if !self.settle_download(peer, &id) {
+        if !self.settle_download(peer, &id) && !self.take_late(peer, &id)? {
             return Ok(());
         }
         if let Some(state) = self.peers.get_mut(&peer) {
             state.late_blocks = 0;
+            state.late.remove(&id);
         }
         self.check_block(Origin::Peer(peer), block);
         Ok(())
@@ -86,8 +88,29 @@ impl<S: Storage> Node<S> {
         };
         if let Some(state) = self.peers.get_mut(&peer) {
             state.late_blocks = state.late_blocks.saturating_add(1);
+            state.late.insert(id);
         }
         self.block_not_found(now, peer, id)
+    }
+
+    /// Whether a block that comes later than it should is still wanted; nobody else is then waited
+    /// for. Else a line that takes longer for a few blocks than their time would never deliver any.
+    fn take_late(&mut self, peer: PeerId, id: &BlockId) -> Result<bool, StorageError> {
+        let late = self
+            .peers
+            .get(&peer)
+            .is_some_and(|state| state.late.contains(id));
+        if !late || self.is_checking(id) {
+            return Ok(false);
+        }
+        let record = self.chain.header(id)?;
+        if record.is_none_or(|record| record.status != Status::HeaderOnly) {
+            return Ok(false);
+        }
+        Ok(match self.downloads.get(id).copied() {
+            Some(other) => self.settle_download(other, id),
+            None => self.blocks_under_way() < BLOCK_CHECKS_MAX,
+        })
     }
 
     /// Takes a block off the list of what `peer` owes; false if it did not owe it.

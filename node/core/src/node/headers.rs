@@ -239,7 +239,7 @@ impl<S: Storage> Node<S> {
             .map(|(id, _)| *id)
     }
 
-    fn is_checking(&self, id: &BlockId) -> bool {
+    pub(super) fn is_checking(&self, id: &BlockId) -> bool {
         self.block_checks.values().any(|check| check.id == *id)
     }
 }

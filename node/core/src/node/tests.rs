@@ -684,6 +684,19 @@ fn a_best_header_whose_body_is_withheld_does_not_hold_up_an_honest_branch() {
 }
 
 #[test]
+fn a_block_that_comes_later_than_it_should_is_taken_all_the_same() {
+    let mut net = Net::of(2);
+    net.mine(0, 1);
+    let block = net.nodes[0].chain().block(&net.nodes[0].tip().id);
+    let block = block.expect("memory never fails").expect("the tip");
+    let slow = net.stranger(1, 50);
+    net.say(1, slow, &Message::Headers(vec![block.header]));
+    net.wait(12);
+    net.say(1, slow, &Message::Res(Response::Block(block)));
+    assert_eq!(net.heights(), [1, 1]);
+}
+
+#[test]
 fn a_named_peer_is_dialled_again_after_it_was_lost() {
     let mut net = Net::of(2);
     let connect = vec![address_of(1)];

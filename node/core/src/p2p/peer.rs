@@ -3,8 +3,8 @@
 use crate::p2p::known::RecentSet;
 use crate::p2p::message::{Hello, Item};
 use crate::params::peers::{
-    ANNOUNCE_QUEUE_MAX, BLOCKS_OUTSTANDING_MAX, KNOWN_IDS_MAX, POSTPONED_TRANSFERS_MAX,
-    PROTOCOL_VERSION, SERVE_QUEUE_MAX, TRANSFERS_OUTSTANDING_MAX,
+    ANNOUNCE_QUEUE_MAX, BLOCKS_OUTSTANDING_MAX, KNOWN_IDS_MAX, LATE_BLOCKS_MAX,
+    POSTPONED_TRANSFERS_MAX, PROTOCOL_VERSION, SERVE_QUEUE_MAX, TRANSFERS_OUTSTANDING_MAX,
 };
 use crate::primitives::{BlockId, TxId, Work};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -112,6 +112,8 @@ pub struct Peer {
     pub blocks_owed: BTreeSet<BlockId>,
     /// How many blocks in a row did not come in time: others are asked before it.
     pub late_blocks: u32,
+    /// Blocks that it was asked for and did not send in time: on a slow line they still come.
+    pub late: RecentSet<BlockId>,
     /// Transfers that it was asked for.
     pub transfers_owed: BTreeSet<TxId>,
     /// Transfers that it announced while it owed too much: it is asked for them later.
@@ -140,6 +142,7 @@ impl Peer {
             headers_wanted: false,
             blocks_owed: BTreeSet::new(),
             late_blocks: 0,
+            late: RecentSet::new(LATE_BLOCKS_MAX),
             transfers_owed: BTreeSet::new(),
             postponed: VecDeque::new(),
             lacks: RecentSet::new(KNOWN_IDS_MAX),
@@ -195,6 +198,7 @@ impl Peer {
     pub fn check_invariants(&self) {
         assert!(self.known.len() <= KNOWN_IDS_MAX);
         assert!(self.lacks.len() <= KNOWN_IDS_MAX);
+        assert!(self.late.len() <= LATE_BLOCKS_MAX);
         assert!(self.announce.len() <= ANNOUNCE_QUEUE_MAX);
         assert!(self.serve.len() <= SERVE_QUEUE_MAX);
         assert!(self.blocks_owed.len() <= BLOCKS_OUTSTANDING_MAX);

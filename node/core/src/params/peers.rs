@@ -28,6 +28,9 @@ pub const REQ_BLOCKS_MAX: usize = 16;
 /// Blocks that one peer may owe us at a time: 16 MiB in the worst case.
 pub const BLOCKS_OUTSTANDING_MAX: usize = 16;
 
+/// Blocks of one peer that did not come in time and are taken all the same if they come yet.
+pub const LATE_BLOCKS_MAX: usize = 64;
+
 /// Transfers that one peer may owe us at a time.
 pub const TRANSFERS_OUTSTANDING_MAX: usize = 256;
 
