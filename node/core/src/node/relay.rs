@@ -242,9 +242,7 @@ impl<S: Storage> Node<S> {
                 self.note_dropped(now, admitted.dropped);
                 self.notify(Event::TransferAdded(id));
                 self.announce_transfer(now, id, origin);
-                if let Some(at) = self.mempool.next_expiry() {
-                    self.timers.set(Timer::Expire, at);
-                }
+                self.await_expiry();
                 match origin {
                     Origin::Own(ticket) => self.accept_own(now, ticket, id, &signed),
                     Origin::Peer(_) => Ok(()),
@@ -327,7 +325,8 @@ impl<S: Storage> Node<S> {
                 self.notify(Event::OwnTransferDropped { id, code });
             }
         }
-        if !self.own.is_empty() {
+        self.await_expiry();
+        if !(self.own.is_empty() && self.own_gone.is_empty()) {
             self.timers
                 .set(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
         }
@@ -378,6 +377,11 @@ impl<S: Storage> Node<S> {
     pub(super) fn expire(&mut self, now: Now) {
         let dropped = self.mempool.expire(now.monotonic);
         self.note_dropped(now, dropped);
+        self.await_expiry();
+    }
+
+    /// After whatever adds to the pool.
+    pub(super) fn await_expiry(&mut self) {
         if let Some(at) = self.mempool.next_expiry() {
             self.timers.set(Timer::Expire, at);
         }

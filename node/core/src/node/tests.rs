@@ -6,6 +6,7 @@ use crate::p2p::frame::kind;
 use crate::p2p::message::{Hello, Item, Response};
 use crate::p2p::peer::Direction;
 use crate::params::networks;
+use crate::params::pool::POOL_EXPIRY;
 use crate::primitives::SignedTransfer;
 use crate::primitives::{AccountNonce, Amount, Block, Memo, Millis, Payment, SecretKey};
 use crate::rules::CheckedTransfer;
@@ -694,6 +695,17 @@ fn a_block_that_comes_later_than_it_should_is_taken_all_the_same() {
     net.wait(12);
     net.say(1, slow, &Message::Res(Response::Block(block)));
     assert_eq!(net.heights(), [1, 1]);
+}
+
+#[test]
+fn own_transfers_of_an_earlier_life_expire_like_all_others() {
+    let mut net = Net::of(1);
+    assert!(matches!(net.submit(0, payment(0)), Answer::Accepted(_)));
+    let storage = net.nodes[0].chain().reader().clone();
+    net.nodes[0] = open(storage, 9, vec![], net.now);
+    net.now.monotonic = net.now.monotonic.plus(POOL_EXPIRY);
+    net.wait(1);
+    assert!(net.nodes[0].mempool().is_empty());
 }
 
 #[test]

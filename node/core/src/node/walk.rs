@@ -71,6 +71,7 @@ impl<S: Storage> Node<S> {
             .mempool
             .follow(now.monotonic, left, &change.joined, &touched);
         self.note_dropped(now, dropped);
+        self.await_expiry();
         self.unannounced = Some(match earlier {
             Some(earlier) => Unannounced {
                 fork_height: earlier.fork_height.min(change.fork_height),
