@@ -105,6 +105,8 @@ pub struct Node<S> {
     /// Own transfers on disk that have left the pool, to be deleted with the next tidying.
     own_gone: BTreeSet<TxId>,
     own: BTreeSet<TxId>,
+    /// Own transfers of earlier lives have been offered to the pool.
+    own_loaded: bool,
     config: NodeConfig,
     rng: ChaCha8Rng,
     /// Tells this life of this node from all others, in `Hello`.
@@ -142,6 +144,7 @@ impl<S: Storage> Node<S> {
             mempool: Mempool::default(),
             own_gone: BTreeSet::new(),
             own: BTreeSet::new(),
+            own_loaded: false,
             nonce: rng.next_u64(),
             rng,
             peers: BTreeMap::new(),
@@ -159,9 +162,9 @@ impl<S: Storage> Node<S> {
             actions: VecDeque::new(),
             serving: VecDeque::new(),
         };
-        node.reload_own(now)?;
-        if node.chain.is_walking() {
-            node.timers.set(Timer::Walk, now.monotonic);
+        match node.chain.is_walking() {
+            true => node.timers.set(Timer::Walk, now.monotonic),
+            false => node.reload_own(now)?,
         }
         for addr in node.targets.addrs() {
             node.timers.set(Timer::Dial(addr), now.monotonic);

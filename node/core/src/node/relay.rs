@@ -1,7 +1,6 @@
 //! Transfers: announcing, asking, admitting, and remembering our own on disk.
 
 use super::{Action, Answer, Event, Node, Origin, Ticket, Timer, TransferCheck};
-use crate::chain::OpenError;
 use crate::mempool::{Dropped, PoolRefusal};
 use crate::p2p::message::{Item, Message, Response};
 use crate::p2p::peer::{Disconnect, PeerId};
@@ -309,8 +308,10 @@ impl<S: Storage> Node<S> {
         self.actions.push_back(Action::Answer { ticket, answer });
     }
 
-    /// Takes the own transfers of earlier lives into the pool again.
-    pub(super) fn reload_own(&mut self, now: Now) -> Result<(), OpenError> {
+    /// Takes the own transfers of earlier lives into the pool again. Not in the midst of a long
+    /// reorganization: the accounts on the way would refuse what is valid at its end.
+    pub(super) fn reload_own(&mut self, now: Now) -> Result<(), StorageError> {
+        self.own_loaded = true;
         let rows = self.chain.reader().scan(Table::OwnTxs, &Scan::all())?;
         for (key, value) in rows {
             let Ok(transfer) = decode::<SignedTransfer>(&value) else {

@@ -181,10 +181,14 @@ impl Net {
     }
 
     fn mine(&mut self, node: usize, blocks: usize) {
+        let seed = [100 + u8::try_from(node).expect("few"); 32];
+        self.mine_for(&SecretKey::from_seed(seed), node, blocks);
+    }
+
+    fn mine_for(&mut self, key: &SecretKey, node: usize, blocks: usize) {
+        let producer = key.address();
         for _ in 0..blocks {
             self.now.wall = self.now.wall.plus(Millis::from_secs(1));
-            let producer =
-                SecretKey::from_seed([100 + u8::try_from(node).expect("few"); 32]).address();
             let template = self.nodes[node].template(self.now, producer);
             let template = template
                 .expect("memory never fails")
@@ -706,6 +710,35 @@ fn own_transfers_of_an_earlier_life_expire_like_all_others() {
     net.now.monotonic = net.now.monotonic.plus(POOL_EXPIRY);
     net.wait(1);
     assert!(net.nodes[0].mempool().is_empty());
+}
+
+#[test]
+fn a_crash_in_the_midst_of_a_long_reorganization_loses_no_accepted_submission() {
+    let mut net = Net::of(2);
+    for node in &mut net.nodes {
+        let quick = crate::chain::Thoroughness::Quick;
+        node.chain.set_self_checks(Some(quick));
+    }
+    // The sender has its money from the blocks themselves, on both branches.
+    let key = SecretKey::from_seed([100; 32]);
+    net.mine_for(&key, 0, 210);
+    let payment = Payment {
+        to: dev_key().address(),
+        amount: Amount::new(100 * 2_000_000_000),
+        fee: Amount::new(100_000),
+        nonce: AccountNonce::new(0),
+        memo: Memo::default(),
+    };
+    let transfer = SignedTransfer::sign(&key, &networks::dev().domain, payment);
+    assert!(matches!(net.submit(0, transfer), Answer::Accepted(_)));
+    net.mine_for(&key, 1, 211);
+    net.connect(0, 1);
+    assert!(net.nodes[0].chain().is_walking());
+    let storage = net.nodes[0].chain().reader().clone();
+    net.nodes[0] = open(storage, 9, vec![], net.now);
+    net.wait(60);
+    assert!(net.agree());
+    assert_eq!(net.nodes[0].mempool().len(), 1);
 }
 
 #[test]

@@ -56,7 +56,10 @@ impl<S: Storage> Node<S> {
             true => self.timers.set(Timer::Walk, now.monotonic.plus(STEP_PAUSE)),
             false => self.announce_tip(),
         }
-        Ok(())
+        match self.own_loaded || self.chain.is_walking() {
+            true => Ok(()),
+            false => self.reload_own(now),
+        }
     }
 
     fn follow_tip(&mut self, now: Now, change: TipChange) -> Result<(), StorageError> {
