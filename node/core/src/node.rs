@@ -180,9 +180,10 @@ impl<S: Storage> Node<S> {
         kind: u8,
         payload: &[u8],
     ) -> Result<(), StorageError> {
-        let Some(state) = self.peers.get(&peer) else {
+        let Some(state) = self.peers.get_mut(&peer) else {
             return Ok(());
         };
+        state.heard = true;
         let ready = state.is_ready();
         let message = match Message::decode(kind, payload) {
             Ok(Some(message)) => message,

@@ -150,7 +150,11 @@ impl<S: Storage> Node<S> {
         let Some(state) = self.peers.get_mut(&peer) else {
             return Ok(());
         };
-        let unanswered = state.ping.map_or(0, |(_, unanswered)| unanswered + 1);
+        let heard = core::mem::take(&mut state.heard);
+        let unanswered = match state.ping {
+            Some((_, unanswered)) if !heard => unanswered + 1,
+            _ => 0,
+        };
         if unanswered >= 2 {
             return self.disconnect(now, peer, Disconnect::Silent);
         }

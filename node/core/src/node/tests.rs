@@ -742,6 +742,19 @@ fn a_crash_in_the_midst_of_a_long_reorganization_loses_no_accepted_submission() 
 }
 
 #[test]
+fn a_peer_whose_pongs_are_stuck_behind_other_messages_is_not_silent() {
+    let mut net = Net::of(1);
+    let busy = net.stranger(0, 50);
+    for _ in 0..12 {
+        net.wait(20);
+        net.say(0, busy, &Message::Inv(vec![]));
+    }
+    assert_eq!(net.nodes[0].status().peers_ready, 1);
+    net.wait(95);
+    assert_eq!(net.nodes[0].status().peers_ready, 0);
+}
+
+#[test]
 fn a_named_peer_is_dialled_again_after_it_was_lost() {
     let mut net = Net::of(2);
     let connect = vec![address_of(1)];

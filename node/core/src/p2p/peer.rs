@@ -103,6 +103,9 @@ pub struct Peer {
     pub announce: VecDeque<Item>,
     /// Number of the ping that waits for its answer, and how many went unanswered in a row.
     pub ping: Option<(u64, u8)>,
+    /// Whether anything came from it since the last ping: on a slow line the answer to a ping stands
+    /// behind whatever we asked for before.
+    pub heard: bool,
     /// Whether a `GetHeaders` waits for its answer: there is one at a time.
     pub headers_asked: bool,
     /// Whether there is something to ask for that no answer has covered yet: an unknown block was
@@ -138,6 +141,7 @@ impl Peer {
             known: RecentSet::new(KNOWN_IDS_MAX),
             announce: VecDeque::new(),
             ping: None,
+            heard: false,
             headers_asked: false,
             headers_wanted: false,
             blocks_owed: BTreeSet::new(),
