@@ -9,6 +9,7 @@ use crate::params::peers::{
     HEADERS_TIMEOUT, REQ_BLOCKS_MAX, RIVAL_WINDOW,
 };
 use crate::primitives::{BlockId, BoundedVec, Header, Millis, Now, Work};
+use crate::rules::Invalid;
 use crate::storage::{Storage, StorageError};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -87,7 +88,10 @@ impl<S: Storage> Node<S> {
                     id,
                     code: why.code(),
                 });
-                return self.disconnect(now, peer, Disconnect::Invalid);
+                // Peers of a newer release are not to blame, and still serve what we understand.
+                if !matches!(why, Invalid::UnknownVersion { .. }) {
+                    return self.disconnect(now, peer, Disconnect::Invalid);
+                }
             }
             Some((_, HeaderStop::KnownInvalid)) => {
                 return self.disconnect(now, peer, Disconnect::Invalid);

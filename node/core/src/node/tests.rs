@@ -8,7 +8,7 @@ use crate::p2p::peer::Direction;
 use crate::params::networks;
 use crate::params::pool::POOL_EXPIRY;
 use crate::primitives::SignedTransfer;
-use crate::primitives::{AccountNonce, Amount, Block, Memo, Millis, Payment, SecretKey};
+use crate::primitives::{AccountNonce, Amount, Block, Header, Memo, Millis, Payment, SecretKey};
 use crate::rules::CheckedTransfer;
 use crate::schema::Tip;
 use crate::storage::MemoryStorage;
@@ -751,6 +751,28 @@ fn a_peer_whose_pongs_are_stuck_behind_other_messages_is_not_silent() {
     }
     assert_eq!(net.nodes[0].status().peers_ready, 1);
     net.wait(95);
+    assert_eq!(net.nodes[0].status().peers_ready, 0);
+}
+
+#[test]
+fn a_header_of_an_unknown_version_is_refused_without_blame() {
+    let mut net = Net::of(1);
+    let newer = net.stranger(0, 50);
+    let template = net.nodes[0].template(net.now, dev_key().address());
+    let mut header = template
+        .expect("memory")
+        .expect("the clock is right")
+        .header;
+    header.version += 1;
+    net.say(0, newer, &Message::Headers(vec![header]));
+    assert_eq!(net.nodes[0].status().peers_ready, 1);
+    assert_eq!(net.nodes[0].status().best_header.get(), 0);
+    header = Header {
+        version: 1,
+        reserved: [1; 12],
+        ..header
+    };
+    net.say(0, newer, &Message::Headers(vec![header]));
     assert_eq!(net.nodes[0].status().peers_ready, 0);
 }
 
