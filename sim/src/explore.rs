@@ -1,6 +1,7 @@
 //! A campaign: many seeds of some scenarios on all cores, each run on a fresh thread of its own. What
 //! comes of a seed does not depend on how many jobs there are, nor on their order.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
@@ -8,6 +9,7 @@ use archivas_scenarios::outcome::{Outcome, Verdict};
 use archivas_scenarios::plan::Plan;
 
 use crate::failure::what_failed;
+use crate::faults;
 use crate::runner::run;
 use crate::seed::Seed;
 use crate::stopwatch::Stopwatch;
@@ -60,6 +62,8 @@ pub struct SeedResult {
     pub verdict: Verdict,
     /// See `verdict`; `None` when it passed.
     pub failed: Option<Box<Outcome>>,
+    /// How often each fault fired.
+    pub faults: BTreeMap<String, u64>,
     /// Virtual time, in milliseconds.
     pub simulated_ms: u64,
     /// Real time, in seconds.
@@ -166,6 +170,7 @@ impl Campaign {
             twice,
             verdict,
             simulated_ms: outcome.simulated.get(),
+            faults: outcome.faults.clone(),
             failed: (verdict != Verdict::Pass).then(|| Box::new(outcome)),
             real_s: report.real_s,
         }
@@ -187,6 +192,20 @@ impl Harvest {
             .map(|result| result.verdict)
             .max()
             .unwrap_or(Verdict::Pass)
+    }
+
+    /// Every fault there is, how often it fired in all, and in how many runs: one that never did shows
+    /// as such.
+    #[must_use]
+    pub fn faults(&self) -> BTreeMap<String, (u64, u64)> {
+        let known = faults::ALL.iter().map(|(name, _)| ((*name).into(), (0, 0)));
+        let mut sums: BTreeMap<String, (u64, u64)> = known.collect();
+        for (name, times) in self.results.iter().flat_map(|result| &result.faults) {
+            let (sum, runs) = sums.entry(name.clone()).or_default();
+            *sum += times;
+            *runs += u64::from(*times > 0);
+        }
+        sums
     }
 
     /// The failing seeds by cause; the group whose quickest seed is quickest comes first.
@@ -247,8 +266,6 @@ fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use archivas_core::primitives::Millis;
     use archivas_scenarios::plan::{Overrides, load};
     use archivas_scenarios::world::WorldKind;
@@ -322,6 +339,7 @@ mod tests {
                 twice: false,
                 verdict: outcome.verdict(),
                 failed: Some(Box::new(outcome)),
+                faults: [("cut".into(), number)].into(),
                 simulated_ms: 0,
                 real_s: 0.0,
             }
@@ -342,5 +360,7 @@ mod tests {
             .map(|group| group.results.iter().map(|result| result.number).collect())
             .collect();
         assert_eq!(groups, [vec![1], vec![2, 0], vec![3]]);
+        let faults = harvest.faults();
+        assert_eq!((faults["cut"], faults["kill"]), ((1 + 2 + 3, 3), (0, 0)));
     }
 }

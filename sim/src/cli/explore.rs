@@ -154,6 +154,7 @@ fn write_failures(
 fn print(output: &Output, campaign: &Campaign, harvest: &Harvest, failures: &Failures) {
     if output.shows_progress() {
         print_scenarios(output, campaign, harvest);
+        print_faults(output, harvest);
     }
     let count = harvest.results.len() as u64;
     let simulated: u64 = harvest
@@ -207,6 +208,19 @@ fn print_scenarios(output: &Output, campaign: &Campaign, harvest: &Harvest) {
     for line in table(&rows) {
         output.line(&line);
     }
+}
+
+/// How often everything that goes wrong on purpose did.
+fn print_faults(output: &Output, harvest: &Harvest) {
+    let mut rows = vec![["fault", "fired", "in seeds"].map(String::from).to_vec()];
+    for (name, (times, seeds)) in harvest.faults() {
+        rows.push(vec![name, grouped(times), grouped(seeds)]);
+    }
+    output.line("");
+    for line in table(&rows) {
+        output.line(&line);
+    }
+    output.line("");
 }
 
 fn print_group(output: &Output, campaign: &Campaign, group: &Group<'_>, failures: &Failures) {

@@ -78,6 +78,11 @@ pub fn summary(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> V
             "seeds": group.results.iter().map(repro).collect::<Vec<_>>(),
         })
     });
+    let faults: serde_json::Map<String, Value> = harvest
+        .faults()
+        .into_iter()
+        .map(|(name, (fired, seeds))| (name, json!({ "fired": fired, "seeds": seeds })))
+        .collect();
     json!({
         "base_seed": campaign.base,
         "jobs": campaign.jobs,
@@ -87,6 +92,7 @@ pub fn summary(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> V
         "verdict": harvest.verdict().name(),
         "exit": harvest.verdict().exit_code(),
         "scenarios": scenarios.collect::<Vec<_>>(),
+        "faults": faults,
         "failures": groups.collect::<Vec<_>>(),
     })
 }
