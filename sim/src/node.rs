@@ -38,8 +38,8 @@ pub const EPOCH: Timestamp = Timestamp::new(1_767_225_600_000);
 const CACHE_BYTES_MAX: usize = 16 << 20;
 /// Kill only marks tasks; they are dropped when the executor next sees them, in drawn order.
 const BURIAL_NS: u64 = 1_000_000;
-/// About as many operations of a disk as a block takes to be stored.
-const OPERATIONS_A_BLOCK: u64 = 32;
+/// About as many operations of a disk as a block takes to be stored: 15 to 22 were counted.
+const OPERATIONS_A_BLOCK: u64 = 20;
 /// A node that is asked to stop has this long (interfaces.md: 5 s).
 const STOP_NS_MAX: u64 = 5_000_000_000;
 

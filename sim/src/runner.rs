@@ -269,8 +269,13 @@ mod tests {
             duration: Some(Millis::from_secs(30)),
         };
         let plan = load("three-nodes-agree", short).unwrap();
-        let mut outcome = run(&plan, 1).outcome;
+        let RunReport {
+            mut outcome,
+            digest,
+            ..
+        } = run(&plan, 1);
         assert_eq!(outcome.verdict(), Verdict::Pass, "{:?}", outcome.vacuous);
+        assert_eq!(outcome.digest, Some(digest.to_bytes()));
         for check in judges::IN_EVERY_RUN {
             let count = outcome
                 .checks

@@ -204,7 +204,8 @@ impl Trace {
         }
     }
 
-    /// Ends the digest here: what happens after a panic (drops, in any order) is no part of the run.
+    /// Ends the digest here: what happens after the end or a panic (drops, in any order) is no part of
+    /// the run.
     pub fn freeze(&self) {
         self.state().frozen = true;
     }

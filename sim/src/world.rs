@@ -312,6 +312,8 @@ impl World for SimWorld {
             .into_iter()
             .map(|(name, count)| (name.into(), count))
             .collect();
+        // Whatever is dropped after this is no part of the run.
+        self.around.trace.freeze();
         WorldReport {
             checks: self.judges.counts(),
             faults,

@@ -186,6 +186,18 @@ fn every_select_is_biased() {
 }
 
 #[test]
+fn nothing_that_the_simulator_runs_waits_on_a_watch() {
+    // tokio wakes those who wait on one in an order that it draws from the process, not from the seed.
+    let waits = [".changed()", ".wait_for("];
+    let places = places_of(&waits, |source| {
+        ["node/src/live/", "node/src/cli/", "scenarios/src/process/"]
+            .iter()
+            .any(|adapter| source.path.starts_with(adapter))
+    });
+    assert_none("watch channels are looked at, not waited on", &places);
+}
+
+#[test]
 fn no_code_outside_tests_unwraps() {
     let places = places_of(&[".unwrap()"], |_| false);
     assert_none("say with expect() why it holds", &places);
