@@ -12,7 +12,9 @@ use crate::header::Header;
 use crate::rule::Rule;
 use crate::target;
 use crate::transfer::Transfer;
-use crate::tree::{Entry, Tree};
+use crate::tree::{Entry, Mark, Tree};
+use crate::verdict::{BlockVerdict, Outcome, TipMove};
+use crate::window::Window;
 
 /// A chain in memory.
 #[derive(Clone, Debug)]
@@ -21,49 +23,7 @@ pub struct Model {
     pub(crate) genesis_id: Hash,
     pub(crate) tree: Tree,
     pub(crate) tip: Hash,
-}
-
-/// What became of a header or of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The bytes are none.
-    Unreadable(Unreadable),
-    /// It was here before.
-    Duplicate,
-    /// It is kept now.
-    Stored,
-    /// It breaks a rule itself.
-    Refused(Rule),
-    /// It, or an ancestor, is remembered as invalid.
-    KnownInvalid,
-    /// Its parent's header is not known.
-    Orphan,
-    /// Its timestamp lies too far ahead of the clock. Says nothing about it.
-    NotYet,
-}
-
-/// The answer to a block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockVerdict {
-    /// What became of the block itself.
-    pub outcome: Outcome,
-    /// The blocks that proved invalid while the best chain was sought, in the order of discovery.
-    pub culprits: Vec<(Hash, Rule)>,
-    /// How the best chain moved.
-    pub moved: Option<TipMove>,
-}
-
-/// How the best chain moved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TipMove {
-    /// The tip before.
-    pub from: Hash,
-    /// The tip now.
-    pub to: Hash,
-    /// The transfers of the blocks that left it, one list a block, lowest first.
-    pub left: Vec<Vec<Transfer>>,
-    /// The transfers of the blocks that joined it, one list a block, lowest first.
-    pub joined: Vec<Vec<Transfer>>,
+    pub(crate) window: Window,
 }
 
 impl Model {
@@ -79,7 +39,7 @@ impl Model {
             chainwork: target::work(&target.expect("the file was checked")),
             body: Some(Vec::new()),
             arrival: Some(0),
-            invalid: false,
+            mark: None,
             accounts: Some(genesis.accounts()),
             header,
         };
@@ -88,6 +48,7 @@ impl Model {
             genesis_id: id,
             tree: Tree::new(id, entry),
             tip: id,
+            window: Window::default(),
         })
     }
 
@@ -110,29 +71,39 @@ impl Model {
         if let Err(rule) = block.judge(&self.genesis) {
             let waits = |entry: &Entry| entry.body.is_none();
             if rule.marks() && self.tree.entries.get(&id).is_some_and(waits) {
-                self.tree.mark(&id);
+                self.tree.mark(&id, Mark::Invalid);
             }
             return Outcome::Refused(rule).into();
         }
         match self.take_header(&block.header, now_ms) {
-            Outcome::Duplicate | Outcome::Stored => self.take_body(&id, block.transfers),
+            Outcome::Duplicate | Outcome::Stored => self.take_body(&id, block.transfers, now_ms),
             outcome => outcome.into(),
         }
+    }
+
+    /// Puts a header into the tree unjudged, with this much work (32 bytes, big-endian) from genesis
+    /// to it. For tests at the ends of heights and work, which no chain reaches.
+    ///
+    /// # Errors
+    /// When the bytes are no header.
+    pub fn plant_header(&mut self, bytes: &[u8], chainwork: &Hash) -> Result<(), Unreadable> {
+        let header = Header::parse(bytes)?;
+        let chainwork = BigUint::from_bytes_be(chainwork);
+        let entry = Entry::new(header.clone(), chainwork);
+        self.tree.entries.insert(header.id(), entry);
+        Ok(())
     }
 
     fn take_header(&mut self, header: &Header, now_ms: u64) -> Outcome {
         let id = header.id();
         if let Some(known) = self.tree.entries.get(&id) {
-            return match known.invalid {
-                true => Outcome::KnownInvalid,
-                false => Outcome::Duplicate,
-            };
+            return known.mark.map_or(Outcome::Duplicate, Outcome::from);
         }
         let Some(parent) = self.tree.entries.get(&header.parent) else {
             return Outcome::Orphan;
         };
-        if parent.invalid {
-            return Outcome::KnownInvalid;
+        if let Some(mark) = parent.mark {
+            return mark.into();
         }
         let chainwork = match self.judge_header(header, parent) {
             Ok(chainwork) => chainwork,
@@ -141,14 +112,7 @@ impl Model {
         if header.timestamp_ms > now_ms.saturating_add(self.genesis.future_limit_ms) {
             return Outcome::NotYet;
         }
-        let entry = Entry {
-            header: header.clone(),
-            chainwork,
-            body: None,
-            arrival: None,
-            invalid: false,
-            accounts: None,
-        };
+        let entry = Entry::new(header.clone(), chainwork);
         self.tree.entries.insert(id, entry);
         Outcome::Stored
     }
@@ -177,37 +141,44 @@ impl Model {
         }
     }
 
-    fn take_body(&mut self, id: &Hash, body: Vec<Transfer>) -> BlockVerdict {
+    fn take_body(&mut self, id: &Hash, body: Vec<Transfer>, now_ms: u64) -> BlockVerdict {
         let entry = self.tree.entries.get_mut(id).expect("its header was taken");
         if entry.body.is_some() {
             return Outcome::Duplicate.into();
         }
         entry.body = Some(body);
         self.tree.connect(id);
-        let culprits = self.find_best();
-        let from = self.tip;
-        self.tip = self.tree.best();
-        let own = culprits.iter().find(|(at, _)| at == id);
-        let outcome = match own {
-            Some((_, rule)) => Outcome::Refused(*rule),
-            None if self.tree.at(id).invalid => Outcome::KnownInvalid,
-            None => Outcome::Stored,
+        let mut verdict = self.find_best(now_ms);
+        let own = verdict.culprits.iter().find(|(at, _)| at == id);
+        verdict.outcome = match (own, self.tree.at(id).mark) {
+            (Some((_, rule)), _) => Outcome::Refused(*rule),
+            (None, Some(mark)) => mark.into(),
+            (None, None) => Outcome::Stored,
         };
+        verdict
+    }
+
+    /// Judges the best branch that may be followed, and moves there if it holds, until there is no
+    /// better one; gives the blocks that did not hold, and the movement.
+    pub(crate) fn find_best(&mut self, now_ms: u64) -> BlockVerdict {
+        let mut culprits = Vec::new();
+        let from = self.tip;
+        loop {
+            let best = self.best_to_follow(now_ms);
+            match self.judge_branch(&best) {
+                Ok(()) if best == self.tip => break,
+                Ok(()) => self.tip = best,
+                Err((at, rule)) => {
+                    self.tree.mark(&at, Mark::Invalid);
+                    culprits.push((at, rule));
+                }
+            }
+        }
         BlockVerdict {
-            outcome,
+            outcome: Outcome::Stored,
             culprits,
             moved: (from != self.tip).then(|| self.movement(&from)),
         }
-    }
-
-    /// Judges the best branch until one holds; gives the blocks that did not.
-    fn find_best(&mut self) -> Vec<(Hash, Rule)> {
-        let mut culprits = Vec::new();
-        while let Err((at, rule)) = self.judge_branch(&self.tree.best()) {
-            self.tree.mark(&at);
-            culprits.push((at, rule));
-        }
-        culprits
     }
 
     /// Judges all blocks up to this one that were not judged yet, lowest first.
@@ -248,16 +219,6 @@ impl Model {
             to: self.tip,
             left: bodies(&old, &new),
             joined: bodies(&new, &old),
-        }
-    }
-}
-
-impl From<Outcome> for BlockVerdict {
-    fn from(outcome: Outcome) -> Self {
-        BlockVerdict {
-            outcome,
-            culprits: Vec::new(),
-            moved: None,
         }
     }
 }

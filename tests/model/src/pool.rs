@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::chain::{Model, TipMove};
+use crate::chain::Model;
 use crate::hash::Hash;
 use crate::rule::Rule;
 use crate::transfer::Transfer;
+use crate::verdict::TipMove;
 
 const SENDER_MAX: usize = 64;
 const GAP_MAX: u64 = 64;

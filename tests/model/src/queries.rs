@@ -8,6 +8,7 @@ use crate::hash::Hash;
 use crate::header::Header;
 use crate::rule::Rule;
 use crate::transfer::Transfer;
+use crate::tree::Entry;
 
 impl Model {
     /// The genesis file's content.
@@ -44,9 +45,10 @@ impl Model {
         })
     }
 
-    /// Whether the block is remembered as invalid.
-    pub fn is_invalid(&self, id: &Hash) -> bool {
-        self.tree.entries.get(id).is_some_and(|entry| entry.invalid)
+    /// Whether the block is not to be followed: it, or an ancestor, is invalid or set aside.
+    pub fn is_marked(&self, id: &Hash) -> bool {
+        let marked = |entry: &Entry| entry.mark.is_some();
+        self.tree.entries.get(id).is_some_and(marked)
     }
 
     /// The work from genesis to this block, 32 bytes big-endian, if its header is known.
@@ -57,12 +59,13 @@ impl Model {
         Some(work)
     }
 
-    /// The most work of a header that is not known to be invalid, 32 bytes big-endian.
+    /// The most work of a header without a mark, 32 bytes big-endian.
     pub fn header_work_max(&self) -> Hash {
-        let valid = self.tree.entries.iter().filter(|(_, entry)| !entry.invalid);
-        let (best, _) = valid
+        let all = self.tree.entries.iter();
+        let unmarked = all.filter(|(_, entry)| entry.mark.is_none());
+        let (best, _) = unmarked
             .max_by_key(|(_, entry)| &entry.chainwork)
-            .expect("genesis is valid");
+            .expect("genesis never has a mark");
         self.chainwork(best).expect("it is known")
     }
 

@@ -27,6 +27,8 @@ pub struct Counts {
     pub outcomes: Tally,
     /// Blocks found invalid only when their branch was judged, by rule.
     pub culprits: Tally,
+    /// What the operator wanted; branches held for the operator.
+    pub wishes: Tally,
     /// Answers of the mempool.
     pub pool: Tally,
     /// Reasons for which transfers left the mempool.
@@ -57,6 +59,7 @@ impl Counts {
         let tallies = [
             (&mut self.outcomes, &other.outcomes),
             (&mut self.culprits, &other.culprits),
+            (&mut self.wishes, &other.wishes),
             (&mut self.pool, &other.pool),
             (&mut self.pool_left, &other.pool_left),
         ];
@@ -92,6 +95,7 @@ impl fmt::Display for Counts {
         )?;
         writeln!(f, "blocks and headers: {:?}", self.outcomes)?;
         writeln!(f, "found when judged: {:?}", self.culprits)?;
+        writeln!(f, "operator: {:?}", self.wishes)?;
         writeln!(f, "mempool: {:?}", self.pool)?;
         write!(f, "left the mempool: {:?}", self.pool_left)
     }

@@ -42,6 +42,8 @@ pub struct Forge {
     pub made: Vec<Made>,
     /// Transfers that were signed, to be used again.
     pub deck: Vec<SignedTransfer>,
+    /// The world's clock, for blocks that are mined now.
+    pub now_ms: u64,
     places: BTreeMap<BlockId, usize>,
 }
 
@@ -92,6 +94,7 @@ impl Forge {
             keys: (0..KEYS).map(key).collect(),
             made: vec![root],
             deck: Vec::new(),
+            now_ms: 0,
             genesis,
             rules,
         }

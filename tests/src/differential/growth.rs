@@ -1,5 +1,6 @@
 //! How block trees grow: along the tip, beside it, deep below it, in disorder, with rot inside.
 
+use super::world::Wish;
 use super::{Dice, Fault, World};
 
 /// A rival branch that forks deeper than this is given up for a new one.
@@ -33,11 +34,16 @@ impl World {
             let order = self.forge.order(end, dice);
             end = self.forge.make(end, order);
             self.deliver(end);
-            if self.tip() == end {
+            let id = *self.forge.made[end].id.as_bytes();
+            let Some(work) = self.model.chainwork(&id) else {
+                return self.rival = None;
+            };
+            let heavier = work > self.chain.tip().chainwork.to_be_bytes();
+            if self.tip() == end || heavier && dice.once_in(4) {
                 break;
             }
         }
-        self.rival = Some(tip);
+        self.rival = Some(if self.tip() == end { tip } else { end });
     }
 
     /// A branch that would win, but for one block in it that the accounts refuse.
@@ -178,6 +184,28 @@ impl World {
             return self.deliver_headers(&places);
         }
         self.deliver(place);
+    }
+
+    /// The operator speaks: about a recent block, or the end of a rival branch.
+    pub fn operator(&mut self, dice: &mut Dice) {
+        let (tip, count) = (self.tip(), self.forge.made.len());
+        let depth = dice.below(20).min(self.forge.height(tip));
+        let recent = count - 1 - dice.place(count.min(30));
+        let place = match dice.below(4) {
+            0 => self.forge.ancestor(tip, depth),
+            1 => self.rival.unwrap_or(recent),
+            _ => recent,
+        };
+        let id = self.forge.made[place].id;
+        if place == 0 || self.model.header(id.as_bytes()).is_none() {
+            return;
+        }
+        let wishes = [Wish::Accept, Wish::SetAside, Wish::Reconsider];
+        let wish = *dice.pick(&wishes);
+        self.operate(wish, &id);
+        if wish == Wish::SetAside && dice.once_in(2) {
+            self.operate(Wish::Reconsider, &id);
+        }
     }
 
     /// A block with a few bits or bytes changed at random.

@@ -19,8 +19,8 @@ mod world;
 
 pub use counts::Counts;
 pub use dice::Dice;
-pub use faults::Fault;
-pub use forge::{Forge, Made, network};
+pub use faults::{Fault, payment};
+pub use forge::{Forge, Made, as_model, network, sealed};
 pub use ops::{Kind, Op};
 pub use orders::Order;
 pub use world::World;

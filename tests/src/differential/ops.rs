@@ -1,5 +1,7 @@
 //! What can happen to a world, as data: lists of ops are runs that shrink.
 
+use std::fmt;
+
 use super::{Dice, World};
 
 /// A kind of event.
@@ -25,6 +27,8 @@ pub enum Kind {
     Garble,
     /// The chain is opened anew.
     Restart,
+    /// The operator speaks.
+    Operator,
     /// A few transfers.
     Traffic,
     /// Many transfers of one sender.
@@ -38,7 +42,7 @@ pub enum Kind {
 }
 
 /// An event with the seed of its details.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Op {
     /// What.
     pub kind: Kind,
@@ -46,10 +50,16 @@ pub struct Op {
     pub seed: u64,
 }
 
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({})", self.kind, self.seed)
+    }
+}
+
 impl Op {
     /// The kinds and how often each comes, in parts of their sum; [`Kind::LongHaul`] is not among
     /// them.
-    pub const WEIGHTS: [(Kind, u32); 14] = [
+    pub const WEIGHTS: [(Kind, u32); 15] = [
         (Kind::Grow, 10),
         (Kind::Rival, 9),
         (Kind::Poison, 4),
@@ -60,6 +70,7 @@ impl Op {
         (Kind::Again, 12),
         (Kind::Garble, 4),
         (Kind::Restart, 1),
+        (Kind::Operator, 3),
         (Kind::Traffic, 24),
         (Kind::Burst, 1),
         (Kind::Template, 6),
@@ -69,6 +80,7 @@ impl Op {
     /// Lets it happen.
     pub fn run(self, world: &mut World) {
         let dice = &mut Dice::new(self.seed);
+        world.forge.now_ms = world.clock_ms;
         match self.kind {
             Kind::Grow => world.grow(dice),
             Kind::Rival => world.rival(dice),
@@ -80,6 +92,7 @@ impl Op {
             Kind::Again => world.again(dice),
             Kind::Garble => world.garble(dice),
             Kind::Restart => world.restart(),
+            Kind::Operator => world.operator(dice),
             Kind::Traffic => (0..4).for_each(|_| world.traffic(dice)),
             Kind::Burst => world.burst(dice),
             Kind::Template => world.template(dice),

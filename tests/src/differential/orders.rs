@@ -26,7 +26,8 @@ impl Forge {
     /// A time for a child: mostly the pace of the network after its parent.
     pub fn time_after(&self, place: usize, dice: &mut Dice) -> u64 {
         let parent = self.made[place].block.header.timestamp.get();
-        let time = match dice.below(8) {
+        let time = match dice.below(9) {
+            8 => parent.max(self.now_ms),
             0 => parent.saturating_sub(dice.below(30_000)),
             1 => parent + dice.below(60_000),
             _ => parent + 15_000 + dice.below(10_000),

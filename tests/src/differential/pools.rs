@@ -2,7 +2,7 @@
 
 use archivas_core::mempool::Mempool;
 use archivas_core::primitives::Instant;
-use archivas_model::{Admission, Left, Pool, Refusal};
+use archivas_model::{Admission, Left, Pool, Refusal, hex};
 
 use super::{Counts, World};
 
@@ -85,7 +85,11 @@ impl World {
         }
         node.sort_unstable();
         model.sort_unstable();
-        assert_eq!(node, model, "what left the mempool");
+        let short = |left: Vec<([u8; 32], &'static str)>| -> Vec<String> {
+            let one = |(id, reason): ([u8; 32], _)| format!("{} {reason}", hex(&id[..4]));
+            left.into_iter().map(one).collect()
+        };
+        assert_eq!(short(node), short(model), "what left the mempool");
         self.compare_pools();
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use archivas_core::chain::{BlockOutcome, Chain, HeaderStop, WalkVerdict};
+use archivas_core::chain::{BlockOutcome, Chain, HeaderStop, Policy, WalkVerdict};
 use archivas_core::mempool::{DropReason, Dropped, Mempool};
 use archivas_core::primitives::{
-    Block, BlockId, Header, Instant, SignedTransfer, Timestamp, TxId, decode,
+    Block, BlockId, Header, Instant, SignedTransfer, Timestamp, TxId, Work, decode,
 };
 use archivas_core::rules::{check_block, check_transfer};
 use archivas_core::schema;
@@ -40,6 +40,30 @@ pub struct World {
     pub loose: bool,
     /// Whether the tip has moved in more than one commit since both sides were last compared.
     pub walked: bool,
+    /// How deep a branch may fork that is followed without the operator, when it is not as deep as
+    /// in the release.
+    pub window: Option<u64>,
+}
+
+/// What an operator can want of a branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// That it be followed, however deep it forks.
+    Accept,
+    /// That it be left, and not followed.
+    SetAside,
+    /// That its marks be taken off.
+    Reconsider,
+}
+
+impl Wish {
+    const fn name(self) -> &'static str {
+        match self {
+            Wish::Accept => "accept",
+            Wish::SetAside => "set_aside",
+            Wish::Reconsider => "reconsider",
+        }
+    }
 }
 
 /// What the node says to a block.
@@ -54,12 +78,12 @@ pub struct NodeAnswer {
 }
 
 impl World {
-    /// Genesis on both sides.
+    /// Genesis on both sides; of the variants above 3 each fourth follows only shallow branches.
     pub fn new(variant: u64, loose: bool) -> Self {
         let genesis = network(variant);
         let text = genesis.to_json();
         let chain = Chain::open(MemoryStorage::new(), genesis.clone()).expect("an empty store");
-        World {
+        let mut world = World {
             clock_ms: genesis.time.get() + 3_600_000,
             even_ms: 1_000,
             forge: Forge::new(genesis),
@@ -71,7 +95,24 @@ impl World {
             rival: None,
             loose,
             walked: false,
-        }
+            window: (variant / 4 % 4 == 1).then_some(12),
+        };
+        world.set_window();
+        world
+    }
+
+    /// Gives both sides the depth of the reorg window; the node forgets it with each life.
+    fn set_window(&mut self) {
+        let Some(reorg_depth_max) = self.window else {
+            return;
+        };
+        let mut minimum_chainwork = [0; 32];
+        minimum_chainwork[31] = 100;
+        self.model.set_window(reorg_depth_max, &minimum_chainwork);
+        self.chain.set_policy(Policy {
+            reorg_depth_max,
+            minimum_chainwork: Work::from_be_bytes(minimum_chainwork),
+        });
     }
 
     /// The place of the node's tip among the blocks made.
@@ -90,13 +131,14 @@ impl World {
         self.deliver_bytes(&bytes);
     }
 
-    /// Gives any bytes to both sides as a block.
-    pub fn deliver_bytes(&mut self, bytes: &[u8]) {
+    /// Gives any bytes to both sides as a block; gives the outcome.
+    pub fn deliver_bytes(&mut self, bytes: &[u8]) -> &'static str {
         self.counts.steps += 1;
         let node = self.node_takes(bytes);
         let verdict = self.model.submit_block(bytes, self.clock_ms);
         self.compare_verdicts(&node, &verdict);
         self.note_verdict(bytes, &node, &verdict);
+        node.outcome
     }
 
     /// Gives the headers of made blocks to both sides, as one list.
@@ -135,6 +177,7 @@ impl World {
         let storage = self.chain.reader().clone();
         let genesis = self.forge.genesis.clone();
         self.chain = Chain::open(storage, genesis).expect("its own rows");
+        self.set_window();
         self.compare_rest();
     }
 
@@ -150,6 +193,35 @@ impl World {
         self.walked = true;
         let now = Timestamp::new(self.clock_ms);
         self.chain.step(now).expect("memory");
+    }
+
+    /// The operator speaks about a block that both sides know.
+    pub fn operate(&mut self, wish: Wish, id: &BlockId) {
+        self.counts.steps += 1;
+        let (now, clock_ms) = (Timestamp::new(self.clock_ms), self.clock_ms);
+        let (walk, verdict) = match wish {
+            Wish::Accept => (
+                self.chain.accept_branch(now, id),
+                self.model.accept_branch(id.as_bytes(), clock_ms),
+            ),
+            Wish::SetAside => (
+                self.chain.invalidate(now, id),
+                self.model.set_aside(id.as_bytes(), clock_ms),
+            ),
+            Wish::Reconsider => (
+                self.chain.reconsider(now, id),
+                self.model.reconsider(id.as_bytes(), clock_ms),
+            ),
+        };
+        let mut answer = NodeAnswer {
+            outcome: "stored",
+            culprits: Vec::new(),
+            left: Vec::new(),
+        };
+        let walk = walk.expect("memory").expect("the block is known");
+        self.node_follows(walk, &mut answer);
+        self.compare_walks(&answer, &verdict);
+        Counts::note(&mut self.counts.wishes, wish.name());
     }
 
     fn node_takes(&mut self, bytes: &[u8]) -> NodeAnswer {
@@ -202,6 +274,9 @@ impl World {
         let named = walk.invalid.iter();
         let named = named.map(|(id, why)| (*id.as_bytes(), why.code()));
         answer.culprits.extend(named);
+        for _ in &walk.held {
+            Counts::note(&mut self.counts.wishes, "held");
+        }
         let Some(change) = walk.tip_change else {
             return;
         };
