@@ -3,6 +3,7 @@
 
 use archivas::ports;
 use archivas_core::primitives::{Instant, Millis, Now, Timestamp};
+use archivas_scenarios::draws::Draws;
 
 use crate::agenda::Agenda;
 use crate::trace::{Kind, Trace};
@@ -14,6 +15,27 @@ pub struct Skew {
     pub offset_ms: i64,
     /// How much faster both clocks run, in parts per million.
     pub drift_ppm: i32,
+}
+
+/// The greatest offset that is drawn, in milliseconds either way: a clock set over a network.
+const OFFSET_MS_MAX: u64 = 1_000;
+/// The greatest drift that is drawn, in parts per million either way: a cheap crystal.
+const DRIFT_PPM_MAX: u64 = 100;
+
+impl Skew {
+    /// The skew of the node called `name`.
+    #[must_use]
+    pub fn draw(draws: &Draws, name: &str) -> Self {
+        let mut draw = draws.draw("clock.skew", name.as_bytes(), 0);
+        let mut either_way = |max: u64| {
+            let value = draw.range(0..2 * max + 1);
+            i32::try_from(value).expect("bounds are small") - i32::try_from(max).expect("so is max")
+        };
+        Self {
+            offset_ms: either_way(OFFSET_MS_MAX).into(),
+            drift_ppm: either_way(DRIFT_PPM_MAX),
+        }
+    }
 }
 
 /// The clocks of one life of one node.
@@ -158,5 +180,23 @@ mod tests {
                 },
             );
         }
+    }
+
+    #[test]
+    fn drawn_clocks_differ_between_nodes_and_stay_within_their_bounds() {
+        let draws = Draws::new(1);
+        let skews: Vec<Skew> = (0..200)
+            .map(|n| Skew::draw(&draws, &n.to_string()))
+            .collect();
+        assert!(skews.iter().any(|skew| skew.offset_ms > 900));
+        assert!(skews.iter().any(|skew| skew.offset_ms < -900));
+        for Skew {
+            offset_ms,
+            drift_ppm,
+        } in &skews
+        {
+            assert!(offset_ms.abs() <= 1_000 && drift_ppm.abs() <= 100);
+        }
+        assert_eq!(Skew::draw(&draws, "7"), skews[7]);
     }
 }

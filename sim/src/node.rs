@@ -147,7 +147,7 @@ impl SimNode {
                 _ => board.end_process(number),
             });
         });
-        let (name, skew) = (name.into(), Skew::default());
+        let (name, skew) = (name.into(), Skew::draw(&around.draws, name));
         Self {
             around,
             index,
