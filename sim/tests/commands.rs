@@ -205,6 +205,25 @@ fn a_trace_that_cannot_be_written_to_its_end_is_said() {
 }
 
 #[test]
+fn a_verdict_is_told_even_if_its_file_cannot_be_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = write(folder.path(), "impossible.toml", IMPOSSIBLE);
+    let output = sim(&["run", &plan, "--out", "/dev/null/out"]);
+    assert_eq!(code(&output), 11, "{output:?}");
+    assert!(text(&output.stdout).contains("FAILED"), "{output:?}");
+    assert!(text(&output.stderr).contains("cannot write"), "{output:?}");
+    let output = sim(&["explore", &plan, "--count", "1", "--out", "/dev/null/out"]);
+    assert_eq!((code(&output), text(&output.stdout)), (1, String::new()));
+    let junit = ["--junit", "/dev/null/out/junit.xml", "--jobs", "100000"];
+    let out = folder.path().to_str().expect("plain");
+    let explore = ["explore", &plan, "--count", "2", "--out", out];
+    let output = sim(&[&explore, junit.as_slice()].concat());
+    assert_eq!(code(&output), 1, "{output:?}");
+    assert!(text(&output.stdout).contains("on 2 threads"), "{output:?}");
+    assert!(text(&output.stdout).contains("FAILED"), "{output:?}");
+}
+
+#[test]
 fn as_many_seeds_as_there_are_overflow_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let plan = write(folder.path(), "impossible.toml", IMPOSSIBLE);

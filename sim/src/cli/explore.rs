@@ -73,19 +73,24 @@ pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
             "there is nothing to run: no scenario or no seed",
         ));
     }
+    if let Some(folder) = &args.out {
+        files::make_folder(folder)?;
+    }
     let progress = Progress::new(&campaign, output);
     let harvest = campaign.run(&|result| progress.tell(result));
     progress.end();
     let folder = args.out.clone().unwrap_or_else(default_folder);
-    let failures = write_failures(&folder, &campaign, &harvest)?;
+    let (failures, written) = write_failures(&folder, &campaign, &harvest);
+    // What the campaign showed is told even if it cannot be kept.
+    print(output, &campaign, &harvest, &failures);
+    output.json(&files::summary(&campaign, &harvest, &failures));
+    written?;
     if args.out.is_some() {
         files::write_results(&folder, &campaign, &harvest)?;
     }
     if let Some(path) = &args.junit {
         files::write(path, &files::junit(&campaign, &harvest, &failures))?;
     }
-    print(output, &campaign, &harvest, &failures);
-    output.json(&files::summary(&campaign, &harvest, &failures));
     Ok(code_of(harvest.verdict()))
 }
 
@@ -105,6 +110,14 @@ fn campaign(args: &ExploreArgs) -> Result<Campaign, Trouble> {
     };
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let jobs = args.jobs.map_or_else(cores, NonZeroUsize::get);
+    let jobs = match seeds {
+        Seeds::Count(count) => jobs.min(
+            usize::try_from(count)
+                .unwrap_or(jobs)
+                .saturating_mul(plans.len()),
+        ),
+        Seeds::Budget(_) => jobs,
+    };
     let (fail_fast, twice_of_1000) = (args.fail_fast, args.check_determinism);
     Ok(Campaign {
         plans,
@@ -133,11 +146,12 @@ fn named_plans(names: &[String]) -> Result<Vec<Plan>, Trouble> {
 /// A failure file for each failing seed, by the result's number.
 pub type Failures = Vec<(u64, Failure, PathBuf)>;
 
+/// Writes them until one cannot be written.
 fn write_failures(
     folder: &Path,
     campaign: &Campaign,
     harvest: &Harvest,
-) -> Result<Failures, Trouble> {
+) -> (Failures, Result<(), Trouble>) {
     let mut failures = Vec::new();
     for result in &harvest.results {
         let Some(outcome) = &result.failed else {
@@ -145,10 +159,14 @@ fn write_failures(
         };
         let run = (result.digest.as_str(), result.events);
         let folder = folder.join("failures");
-        let written = write_failure(&folder, &campaign.plans[result.plan], outcome, run)?;
-        failures.extend(written.map(|(failure, path)| (result.number, failure, path)));
+        match write_failure(&folder, &campaign.plans[result.plan], outcome, run) {
+            Ok(written) => {
+                failures.extend(written.map(|(failure, path)| (result.number, failure, path)));
+            }
+            Err(trouble) => return (failures, Err(trouble)),
+        }
     }
-    Ok(failures)
+    (failures, Ok(()))
 }
 
 fn print(output: &Output, campaign: &Campaign, harvest: &Harvest, failures: &Failures) {

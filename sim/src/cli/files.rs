@@ -16,14 +16,18 @@ pub fn write(path: &Path, text: &str) -> Result<(), Trouble> {
         Some(folder) => std::fs::create_dir_all(folder),
         None => Ok(()),
     };
-    written
-        .and_then(|()| std::fs::write(path, text))
-        .map_err(|error| {
-            Trouble::new(
-                exit::HARNESS,
-                format!("cannot write {}: {error}", path.display()),
-            )
-        })
+    let written = written.and_then(|()| std::fs::write(path, text));
+    written.map_err(|error| unwritable(path, &error))
+}
+
+/// Makes a folder, before anything is done that is to be kept in it.
+pub fn make_folder(path: &Path) -> Result<(), Trouble> {
+    std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Trouble {
+    let sentence = format!("cannot write {}: {error}", path.display());
+    Trouble::new(exit::HARNESS, sentence)
 }
 
 /// Writes `results.jsonl` and `timings.jsonl`.

@@ -97,7 +97,12 @@ fn run_simulated(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Tro
             outcome.violations.push(two_digests(digest, again.digest));
         }
     }
-    let failure = write_failure(&args.out, plan, &outcome, (&digest.to_string(), events))?;
+    let failure = write_failure(&args.out, plan, &outcome, (&digest.to_string(), events));
+    // What the run showed is told even if it cannot be kept.
+    let failure = failure.unwrap_or_else(|trouble| {
+        output.complain(&trouble.sentence);
+        None
+    });
     let code = finish(
         output,
         plan,
