@@ -61,7 +61,7 @@ impl NodeChecker {
     fn time_ns(&self, job: &Job) -> u64 {
         let mut subject = Vec::with_capacity(self.name.len() + 33);
         match job {
-            Job::Block(block) => subject.extend_from_slice(block.id().as_bytes()),
+            Job::Block { block, .. } => subject.extend_from_slice(block.id().as_bytes()),
             Job::Transfer(transfer) => subject.extend_from_slice(transfer.hash().as_bytes()),
         }
         subject.extend_from_slice(self.name.as_bytes());

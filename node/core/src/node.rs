@@ -9,6 +9,7 @@ mod headers;
 mod relay;
 mod serve;
 mod types;
+mod verified;
 mod walk;
 
 pub use types::{
@@ -39,6 +40,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::SocketAddr;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
+use verified::Verified;
 
 /// What comes due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,6 +117,7 @@ pub struct Node<S> {
     targets: Targets,
     wanted: WantedTransfers,
     refused: RecentSet<SignedHash>,
+    verified: Verified,
     early: EarlyHeaders,
     /// Blocks that were asked for, and from whom.
     downloads: BTreeMap<BlockId, PeerId>,
@@ -152,6 +155,7 @@ impl<S: Storage> Node<S> {
             config,
             wanted: WantedTransfers::default(),
             refused: RecentSet::new(REFUSED_TRANSFERS_MAX),
+            verified: Verified::default(),
             early: EarlyHeaders::default(),
             downloads: BTreeMap::new(),
             block_checks: BTreeMap::new(),
@@ -345,7 +349,10 @@ impl<S: Storage> Node<S> {
     /// Hands a block to the checker; the caller has made sure that there is room.
     fn check_block(&mut self, origin: Origin, block: Block) {
         let id = block.id();
-        let job = self.begin_check(Job::Block(Box::new(block)));
+        let job = self.begin_check(Job::Block {
+            verified: self.verified.of(&block),
+            block: Box::new(block),
+        });
         self.block_checks.insert(job, BlockCheck { origin, id });
     }
 

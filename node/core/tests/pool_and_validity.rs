@@ -5,12 +5,12 @@
 
 mod workshop;
 
-use archivas_core::node::{Action, Answer, Node, NodeConfig, Ticket, check};
+use archivas_core::node::{Action, Answer, Job, Node, NodeConfig, Ticket, check};
 use archivas_core::params::Genesis;
 use archivas_core::primitives::{
     Amount, Block, Instant, Memo, Millis, Now, Payment, Signature, SignedTransfer, Timestamp,
 };
-use archivas_core::rules::check_block;
+use archivas_core::rules::{check_block, check_block_with};
 use archivas_core::storage::MemoryStorage;
 use proptest::prelude::*;
 use workshop::*;
@@ -65,6 +65,26 @@ impl Alone {
     fn block(&mut self, block: &Block) -> Answer {
         self.node.handle_block(Ticket(2), block.clone());
         self.settle().expect("a block is answered")
+    }
+
+    /// Takes a block in; of how many transfers the checker was told that their signatures hold.
+    fn excused(&mut self, block: &Block) -> usize {
+        self.node.handle_block(Ticket(2), block.clone());
+        let job = loop {
+            match self.node.poll_action().unwrap() {
+                Some(Action::Check { id, job }) => break (id, job),
+                Some(_) => {}
+                None => panic!("a block is checked"),
+            }
+        };
+        let Job::Block { ref verified, .. } = job.1 else {
+            panic!("{job:?}");
+        };
+        let excused = verified.len();
+        let finding = check(job.1, self.node.chain().law());
+        self.node.handle_checked(self.now, job.0, finding).unwrap();
+        self.settle();
+        excused
     }
 
     fn must_take(&mut self, block: &Block) {
@@ -228,6 +248,41 @@ fn a_template_is_made_also_when_a_reorganization_took_the_money_that_waiting_tra
     );
 }
 
+#[test]
+fn a_signature_verified_in_the_pool_or_in_a_block_is_not_verified_again() {
+    let genesis = network();
+    let waiting = pay(&genesis, 0, address(1), 500, 0);
+    for mut node in both(&genesis, &waiting) {
+        let knew = node.node.mempool().len() == 1;
+        let body = [waiting.clone()];
+        let (one, other) = (
+            valid(node.node.chain(), address(8), &body),
+            valid(node.node.chain(), address(9), &body),
+        );
+        assert_eq!(node.excused(&one), usize::from(knew));
+        assert_eq!(node.excused(&other), 1, "it stood in the block before");
+    }
+}
+
+/// What a body can make of a transfer that is known to be good.
+fn imitation(good: &SignedTransfer, how: u8) -> SignedTransfer {
+    let mut changed = good.clone();
+    match how {
+        0 => {}
+        1 => changed.amount = Amount::new(good.amount.get() + 1),
+        2 => changed.to = address(77),
+        3 => changed.public_key = key(9).public_key(),
+        4 => changed.memo = Memo::new("another").unwrap(),
+        5 => changed.fee = Amount::ZERO,
+        _ => {
+            let mut bytes = *good.signature.as_bytes();
+            bytes[usize::from(how) % 64] ^= 1 << (how % 8);
+            changed.signature = Signature::from_bytes(bytes);
+        }
+    }
+    changed
+}
+
 /// Sender, nonce, amount, fee, bytes of memo.
 type Wish = (u8, u64, u64, u64, usize);
 
@@ -270,5 +325,24 @@ proptest! {
         }
         let pending = node.node.mempool_entries().filter(|entry| entry.pending).count();
         prop_assert!(pending == 0 || block_bytes_max < 2_000, "what fits is mined");
+    }
+
+    #[test]
+    fn with_and_without_remembered_signatures_every_block_is_judged_the_same(
+        remembered in prop::collection::vec(any::<bool>(), 6),
+        body in prop::collection::vec((0u64..6, prop_oneof![3 => Just(0u8), 1 => any::<u8>()]), 0..10),
+    ) {
+        let genesis = network();
+        let good: Vec<_> = (0..6).map(|nonce| pay(&genesis, 0, address(1), 500, nonce)).collect();
+        let known = good.iter().zip(remembered).filter(|(_, known)| *known);
+        let verified = known.map(|(transfer, _)| transfer.hash()).collect();
+        let transfers: Vec<_> = body
+            .into_iter()
+            .map(|(nonce, how)| imitation(&good[nonce as usize], how))
+            .collect();
+        let chain = chain(&genesis);
+        let block = forged(&chain, transfers, root_of(&accounts(&chain)));
+        let law = genesis.law();
+        prop_assert_eq!(check_block_with(block.clone(), &law, &verified), check_block(block, &law));
     }
 }

@@ -133,6 +133,7 @@ impl<S: Storage> Node<S> {
         block: CheckedBlock,
     ) -> Result<(), StorageError> {
         let id = block.id();
+        self.verified.learn(block.transfers());
         if let Origin::Peer(peer) = origin
             && let Some(state) = self.peers.get_mut(&peer)
         {

@@ -233,6 +233,7 @@ impl<S: Storage> Node<S> {
             }
         };
         let id = transfer.id();
+        self.verified.learn([&transfer]);
         self.wanted.forget(&id);
         let account = schema::account(self.chain.reader(), &transfer.from())?;
         let signed = transfer.signed().clone();
@@ -344,6 +345,7 @@ impl<S: Storage> Node<S> {
             Ok(checked) => checked,
             Err(why) => return Ok(Err(why.code())),
         };
+        self.verified.learn([&checked]);
         let admitted = self.mempool.admit(now.monotonic, checked, account);
         Ok(admitted.map(|_| ()).map_err(|why| why.code()))
     }

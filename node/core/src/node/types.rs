@@ -3,11 +3,12 @@
 use crate::mempool::Dropped;
 use crate::p2p::peer::{Direction, Disconnect, PeerId};
 use crate::primitives::{
-    Block, BlockId, CompactTarget, Height, SignedTransfer, Timestamp, TxId, Work,
+    Block, BlockId, CompactTarget, Height, SignedHash, SignedTransfer, Timestamp, TxId, Work,
 };
-use crate::rules::{CheckedBlock, CheckedTransfer, Invalid, Law, check_block, check_transfer};
+use crate::rules::{CheckedBlock, CheckedTransfer, Invalid, Law, check_block_with, check_transfer};
 use crate::schema::Tip;
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -35,7 +36,12 @@ pub struct JobId(pub u64);
 #[derive(Clone, Debug)]
 pub enum Job {
     /// Judge a block's seal, tx root and signatures.
-    Block(Box<Block>),
+    Block {
+        /// The block.
+        block: Box<Block>,
+        /// Those of its transfers whose signatures were verified here before.
+        verified: BTreeSet<SignedHash>,
+    },
     /// Judge a transfer's signature.
     Transfer(Box<SignedTransfer>),
 }
@@ -52,7 +58,9 @@ pub enum Finding {
 /// Does a job: a pure function, to be run anywhere.
 pub fn check(job: Job, law: &Law) -> Finding {
     match job {
-        Job::Block(block) => Finding::Block(Box::new(check_block(*block, law))),
+        Job::Block { block, verified } => {
+            Finding::Block(Box::new(check_block_with(*block, law, &verified)))
+        }
         Job::Transfer(transfer) => Finding::Transfer(Box::new(check_transfer(*transfer, law))),
     }
 }

@@ -23,6 +23,10 @@ pub const POOL_REPLACEMENT_PERCENT: u64 = 110;
 /// The floor fee rate halves in this time once nothing is evicted any more.
 pub const POOL_FLOOR_HALF_LIFE: Millis = Millis::from_secs(10 * 60);
 
+/// Transfers whose verified signatures are remembered, by the hash of the whole signed transfer: all
+/// that the pool holds and more than the fullest block brings; 8 MB.
+pub const VERIFIED_TRANSFERS_MAX: usize = 65_536;
+
 /// Of a reorganization, transfers of this many newest left blocks come back.
 pub const POOL_RETURN_BLOCKS_MAX: u64 = 100;
 
@@ -34,4 +38,5 @@ const _: () = assert!(
     POOL_RETURN_BLOCKS_MAX == crate::params::REORG_STEP_BLOCKS,
     "a step is all or nothing"
 );
+const _: () = assert!(VERIFIED_TRANSFERS_MAX >= POOL_COUNT_MAX);
 const _: () = assert!(POOL_NONCE_GAP_MAX <= POOL_SENDER_MAX as u64);

@@ -1,14 +1,15 @@
 //! What makes a block valid by itself: seal, size, tx root and every transfer (protocol §3). This is
 //! the heavy work that needs no state, and so runs beside the loop.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::header::check_form;
 use super::seal::check_seal;
-use super::transfer::check_transfer;
+use super::transfer::check_transfer_with;
 use super::{CheckedTransfer, Invalid};
 use crate::params::{Law, Rules};
-use crate::primitives::{Block, BlockId, Domain, Header};
+use crate::primitives::{Block, BlockId, Domain, Header, SignedHash};
 
 /// A block that is valid by itself: the only kind that the chain takes. Comes only from
 /// [`check_block`], or from our own store, into which only such were put.
@@ -75,6 +76,20 @@ impl CheckedBlock {
 /// # Errors
 /// The first rule broken; of the transfers, the first that breaks one.
 pub fn check_block(block: Block, law: &Law) -> Result<CheckedBlock, Invalid> {
+    check_block_with(block, law, &BTreeSet::new())
+}
+
+/// [`check_block`], without a look at the signatures of transfers that were verified under this law
+/// before: they are named by the hash of everything they hold, key and signature included, so that
+/// the verdict is the same (protocol §6).
+///
+/// # Errors
+/// As [`check_block`].
+pub fn check_block_with(
+    block: Block,
+    law: &Law,
+    verified: &BTreeSet<SignedHash>,
+) -> Result<CheckedBlock, Invalid> {
     check_form(&block.header)?;
     check_seal(&block.header)?;
     // The root before the size: under a right root an oversize body is the block's own fault.
@@ -85,7 +100,7 @@ pub fn check_block(block: Block, law: &Law) -> Result<CheckedBlock, Invalid> {
     let Block { header, transfers } = block;
     let checked = transfers
         .into_iter()
-        .map(|transfer| check_transfer(transfer, law));
+        .map(|transfer| check_transfer_with(transfer, law, verified));
     Ok(CheckedBlock {
         id: header.id(),
         header,

@@ -12,7 +12,7 @@ pub mod seal;
 pub mod transfer;
 
 pub use crate::params::{Law, Rules};
-pub use block::{CheckedBlock, check_block};
+pub use block::{CheckedBlock, check_block, check_block_with};
 pub use header::{ParentContext, check_header, is_from_future, median_time_past};
 pub use invalid::Invalid;
 pub use retarget::next_bits;
