@@ -330,7 +330,7 @@ proptest! {
     #[test]
     fn with_and_without_remembered_signatures_every_block_is_judged_the_same(
         remembered in prop::collection::vec(any::<bool>(), 6),
-        body in prop::collection::vec((0u64..6, prop_oneof![2 => Just(0u8), 1 => 1u8..12]), 0..10),
+        body in prop::collection::vec((0usize..6, prop_oneof![2 => Just(0u8), 1 => 1u8..12]), 0..10),
     ) {
         let genesis = network();
         let good: Vec<_> = (0..6).map(|nonce| pay(&genesis, 0, address(1), 500, nonce)).collect();
@@ -338,7 +338,7 @@ proptest! {
         let verified = known.map(|(transfer, _)| transfer.hash()).collect();
         let transfers: Vec<_> = body
             .into_iter()
-            .map(|(nonce, how)| imitation(&good[nonce as usize], how))
+            .map(|(nonce, how)| imitation(&good[nonce], how))
             .collect();
         let chain = chain(&genesis);
         let block = forged(&chain, transfers, root_of(&accounts(&chain)));
