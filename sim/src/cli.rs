@@ -11,13 +11,14 @@ mod replay;
 mod report;
 mod rows;
 mod run;
+mod show;
 mod spans;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use archivas_scenarios::outcome::Verdict;
-use archivas_scenarios::plan::{LoadError, Overrides, Plan, load};
+use archivas_scenarios::plan::{self, LoadError, Overrides, Plan, Scenario};
 use archivas_scenarios::world::WorldKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -76,6 +77,8 @@ enum Command {
     Explore(explore::ExploreArgs),
     /// What there is: scenarios, checks, faults
     List(list::ListArgs),
+    /// The plan that a scenario has for a seed, every range drawn
+    Show(show::ShowArgs),
     /// How fast the simulator is on this machine, and where the time goes
     Bench(bench::BenchArgs),
 }
@@ -148,6 +151,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args, &output),
         Command::Explore(args) => explore::explore(&args, &output),
         Command::List(args) => list::list(args, &output),
+        Command::Show(args) => show::show(&args, &output),
         Command::Bench(args) => bench::bench(args, &output),
     };
     match result {
@@ -159,14 +163,25 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The plan that is asked for, playable in `world`.
-fn find(asked: &str, overrides: Overrides, world: WorldKind) -> Result<Plan, Trouble> {
-    let plan = load(asked, overrides)?;
-    if !plan.worlds.contains(&world) {
-        let sentence = format!("`{}` cannot be played in the world `{world}`", plan.name);
+/// The scenario that is asked for, playable in `world`.
+fn find(asked: &str, overrides: Overrides, world: WorldKind) -> Result<Scenario, Trouble> {
+    let scenario = plan::find(asked, overrides)?;
+    if !scenario.worlds.contains(&world) {
+        let name = &scenario.name;
+        let sentence = format!("`{name}` cannot be played in the world `{world}`");
         return Err(Trouble::new(exit::USAGE, sentence));
     }
-    Ok(plan)
+    Ok(scenario)
+}
+
+/// The plan of one seed of the scenario that is asked for, playable in `world`.
+fn find_plan(
+    asked: &str,
+    (overrides, seed): (Overrides, Seed),
+    world: WorldKind,
+) -> Result<Plan, Trouble> {
+    let plan = find(asked, overrides, world)?.plan(seed.0);
+    plan.map_err(|error| Trouble::from(LoadError::from(error)))
 }
 
 /// Where failures are written when nothing else is said.

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
+use archivas_core::primitives::Millis;
 use archivas_scenarios::outcome::{Outcome, Verdict};
-use archivas_scenarios::plan::Plan;
+use archivas_scenarios::plan::{Plan, PlanError, Scenario};
+use archivas_scenarios::world::{HarnessError, WorldKind};
 
 use crate::failure::what_failed;
 use crate::faults;
@@ -30,7 +32,7 @@ pub enum Seeds {
 #[derive(Clone, Debug)]
 pub struct Campaign {
     /// The scenarios.
-    pub plans: Vec<Plan>,
+    pub scenarios: Vec<Scenario>,
     /// The seed of index 0.
     pub base: Seed,
     /// How many seeds.
@@ -136,7 +138,7 @@ impl Campaign {
     }
 
     fn is_over(&self, progress: &Progress, watch: Stopwatch) -> bool {
-        let scenarios = self.plans.len() as u64;
+        let scenarios = self.scenarios.len() as u64;
         let enough = match self.seeds {
             Seeds::Count(count) => progress.next / scenarios >= count,
             Seeds::Budget(seconds) => {
@@ -148,12 +150,16 @@ impl Campaign {
 
     /// Run number `number`: the scenarios take turns, each with the base seed first.
     fn run_one(&self, number: u64) -> SeedResult {
-        let scenarios = self.plans.len() as u64;
+        let scenarios = self.scenarios.len() as u64;
         let plan = usize::try_from(number % scenarios).expect("below a usize");
         let seed = self.base.plus(number / scenarios);
-        let report = run(&self.plans[plan], seed.0);
+        let drawn = match self.plan(plan, seed) {
+            Ok(drawn) => drawn,
+            Err(error) => return self.without_plan((number, plan, seed), &error),
+        };
+        let report = run(&drawn, seed.0);
         let twice = self.is_sampled(number);
-        let again = twice.then(|| run(&self.plans[plan], seed.0));
+        let again = twice.then(|| run(&drawn, seed.0));
         let mut outcome = report.outcome;
         if let Some(again) = again.filter(|again| again.digest != report.digest) {
             outcome
@@ -173,6 +179,49 @@ impl Campaign {
             faults: outcome.faults.clone(),
             failed: (verdict != Verdict::Pass).then(|| Box::new(outcome)),
             real_s: report.real_s,
+        }
+    }
+
+    /// The plan of a seed of the scenario at this place.
+    ///
+    /// # Errors
+    /// When what is drawn for this seed makes no plan.
+    pub fn plan(&self, scenario: usize, seed: Seed) -> Result<Plan, PlanError> {
+        self.scenarios[scenario].plan(seed.0)
+    }
+
+    /// A seed that has no plan: nobody's fault but the scenario's.
+    fn without_plan(
+        &self,
+        (number, plan, seed): (u64, usize, Seed),
+        error: &PlanError,
+    ) -> SeedResult {
+        let outcome = Outcome {
+            scenario: self.scenarios[plan].name.clone(),
+            world: WorldKind::Sim,
+            seed: seed.0,
+            violations: Vec::new(),
+            vacuous: Vec::new(),
+            harness: Some(HarnessError(error.to_string())),
+            checks: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            digest: None,
+            nodes: Vec::new(),
+            simulated: Millis::ZERO,
+        };
+        SeedResult {
+            number,
+            plan,
+            seed,
+            digest: String::new(),
+            events: 0,
+            twice: false,
+            verdict: outcome.verdict(),
+            failed: Some(Box::new(outcome)),
+            faults: BTreeMap::new(),
+            simulated_ms: 0,
+            real_s: 0.0,
         }
     }
 
@@ -266,9 +315,7 @@ fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
 
 #[cfg(test)]
 mod tests {
-    use archivas_core::primitives::Millis;
-    use archivas_scenarios::plan::{Overrides, load};
-    use archivas_scenarios::world::WorldKind;
+    use archivas_scenarios::plan::{Overrides, find};
 
     use super::*;
 
@@ -277,9 +324,9 @@ mod tests {
             nodes: None,
             duration: Some(Millis::from_secs(400)),
         };
-        let plans = vec![load("three-nodes-agree", short).unwrap()];
+        let scenarios = vec![find("three-nodes-agree", short).unwrap()];
         Campaign {
-            plans,
+            scenarios,
             base: Seed(u64::MAX),
             seeds,
             jobs,

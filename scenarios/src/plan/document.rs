@@ -35,6 +35,9 @@ pub struct Document {
     pub network: NetworkDoc,
     /// The nodes.
     pub nodes: Vec<NodeDoc>,
+    /// Only so many of the nodes, from the first on; left out: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_count: Option<usize>,
     /// Who is linked to whom.
     #[serde(default)]
     pub links: LinksDoc,

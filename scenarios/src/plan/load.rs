@@ -6,8 +6,8 @@ use std::path::Path;
 use archivas_core::primitives::Millis;
 
 use super::document::{Document, NodeDoc};
-use super::parse::{Format, PlanError, locate, parse_document, unlocated};
-use super::{Plan, resolve};
+use super::parse::{Format, PlanError};
+use super::{Plan, Scenario};
 
 /// A scenario that is part of the program, so that its name works anywhere.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +36,13 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
 ];
 
 impl BuiltIn {
-    /// The plan. A test parses every one.
+    /// The scenario. A test parses every one.
     ///
     /// # Panics
     /// Never in a program whose tests pass.
-    pub fn plan(&self) -> Plan {
-        Plan::parse(self.text, Format::Toml, self.file).expect("a test parses every scenario")
+    pub fn scenario(&self) -> Scenario {
+        Scenario::parse(self.text, Format::Toml, self.file, Overrides::default())
+            .expect("a test parses every scenario")
     }
 }
 
@@ -78,12 +79,12 @@ pub struct Overrides {
     pub duration: Option<Millis>,
 }
 
-/// The plan called `asked`: a built-in scenario's name or alias, or the path of a `.toml` or
+/// The scenario called `asked`: a built-in scenario's name or alias, or the path of a `.toml` or
 /// `.json` file.
 ///
 /// # Errors
 /// See [`LoadError`]; each is one sentence.
-pub fn load(asked: &str, overrides: Overrides) -> Result<Plan, LoadError> {
+pub fn find(asked: &str, overrides: Overrides) -> Result<Scenario, LoadError> {
     if let Some(format) = path_format(asked) {
         let read = std::fs::read_to_string(asked);
         let unreadable = |e: std::io::Error| LoadError::Unreadable {
@@ -91,26 +92,29 @@ pub fn load(asked: &str, overrides: Overrides) -> Result<Plan, LoadError> {
             why: e.to_string(),
         };
         let text = read.map_err(unreadable)?;
-        return Ok(from_text(&text, format, asked, overrides)?);
+        return Ok(Scenario::parse(&text, format, asked, overrides)?);
     }
     let mut known = Vec::new();
     for built_in in BUILT_IN {
-        let plan = built_in.plan();
-        let aliases = &plan.document().aliases;
-        if plan.name == asked || aliases.iter().any(|alias| alias == asked) {
-            return Ok(from_text(
-                built_in.text,
-                Format::Toml,
-                built_in.file,
-                overrides,
-            )?);
+        let scenario = built_in.scenario();
+        if scenario.name == asked || scenario.aliases.iter().any(|alias| alias == asked) {
+            let (text, file) = (built_in.text, built_in.file);
+            return Ok(Scenario::parse(text, Format::Toml, file, overrides)?);
         }
-        known.push(plan.name);
+        known.push(scenario.name);
     }
     Err(LoadError::Unknown {
         asked: asked.to_owned(),
         known: known.join(", "),
     })
+}
+
+/// The plan of seed 0 of the scenario called `asked`, for those that have one plan only.
+///
+/// # Errors
+/// As [`find`].
+pub fn load(asked: &str, overrides: Overrides) -> Result<Plan, LoadError> {
+    Ok(find(asked, overrides)?.plan(0)?)
 }
 
 /// Whether `asked` is meant as a path, and how its file is written.
@@ -120,20 +124,6 @@ fn path_format(asked: &str) -> Option<Format> {
         "json" => Some(Format::Json),
         _ => None,
     }
-}
-
-fn from_text(
-    text: &str,
-    format: Format,
-    origin: &str,
-    overrides: Overrides,
-) -> Result<Plan, PlanError> {
-    let document = parse_document(text, format, origin)?;
-    if overrides == Overrides::default() {
-        return resolve::resolve(document).map_err(|flaw| locate(flaw, text, format, origin));
-    }
-    let changed = overrides.apply(document);
-    resolve::resolve(changed).map_err(|flaw| unlocated(&flaw, &format!("{origin}, changed")))
 }
 
 impl Overrides {
@@ -188,9 +178,14 @@ mod tests {
     #[test]
     fn every_built_in_scenario_parses_and_is_called_as_its_file() {
         for built_in in BUILT_IN {
-            let plan = Plan::parse(built_in.text, Format::Toml, built_in.file)
-                .unwrap_or_else(|e| panic!("{e}"));
-            assert_eq!(built_in.file, format!("scenarios/{}.toml", plan.name));
+            let parsed = Scenario::parse(
+                built_in.text,
+                Format::Toml,
+                built_in.file,
+                Overrides::default(),
+            );
+            let scenario = parsed.unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(built_in.file, format!("scenarios/{}.toml", scenario.name));
         }
     }
 
@@ -207,9 +202,8 @@ mod tests {
     #[test]
     fn names_and_aliases_are_unique() {
         let names = BUILT_IN.iter().flat_map(|built_in| {
-            let plan = built_in.plan();
-            let aliases = plan.document().aliases.clone();
-            aliases.into_iter().chain([plan.name])
+            let scenario = built_in.scenario();
+            scenario.aliases.into_iter().chain([scenario.name])
         });
         let mut names: Vec<String> = names.collect();
         let count = names.len();

@@ -1,21 +1,26 @@
 //! A plan: one versioned document for a hand-written scenario, a shrunk failure and a kept
 //! regression. `document.rs` is the text's shape, `parse.rs` reads it strictly, `resolve.rs` turns
-//! names into indices, `load.rs` finds plans by name or path, `network.rs` makes the genesis.
+//! names into indices, `load.rs` finds plans by name or path, `network.rs` makes the genesis. A
+//! *scenario* (`scenario.rs`) gives a plan for each seed: its ranges (`ranges.rs`) become draws.
 
 mod document;
 mod events;
 mod load;
 mod network;
 mod parse;
+mod ranges;
 mod resolve;
+mod scenario;
+mod tree;
 
 pub use document::{
     ActDoc, Document, EventDoc, ExpectDoc, LinksDoc, MustFireDoc, NetworkDoc, NodeDoc,
     ProcessesDoc, ReorgsDoc, RetargetDoc, Seconds, ShapeDoc, VERSION,
 };
-pub use load::{BUILT_IN, BuiltIn, LoadError, Overrides, load};
+pub use load::{BUILT_IN, BuiltIn, LoadError, Overrides, find, load};
 pub use network::{funded_key, producer_key};
 pub use parse::{Format, PlanError, parse_document};
+pub use scenario::Scenario;
 
 use archivas_core::primitives::{Amount, Millis};
 

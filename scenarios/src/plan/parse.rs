@@ -3,13 +3,11 @@
 //! its keys, and the text is read once more to find where that path points.
 
 use std::fmt;
-use std::ops::Range;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
-use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, VERSION};
+use super::tree::Node;
 
 /// The two spellings of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +54,12 @@ pub(super) struct Flaw {
 }
 
 /// One step of a path into a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// A key of a table.
     Key(&'static str),
+    /// A key of a table that only the text knows.
+    Named(String),
     /// A place in a list.
     At(usize),
 }
@@ -68,6 +68,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key) => write!(f, ".{key}"),
+            Self::Named(key) => write!(f, ".{key}"),
             Self::At(at) => write!(f, "[{at}]"),
         }
     }
@@ -148,10 +149,7 @@ fn strip_place(message: &str) -> &str {
 
 /// Gives a flaw its line and column: those of its path's last step that the text has.
 pub(super) fn locate(flaw: Flaw, text: &str, format: Format, origin: &str) -> PlanError {
-    let start = match format {
-        Format::Toml => toml_start(text, &flaw.path),
-        Format::Json => json_start(text, &flaw.path),
-    };
+    let start = Node::read(text, format).map_or(0, |root| root.start_of(&flaw.path));
     PlanError {
         origin: origin.to_owned(),
         place: Some(position(text, start)),
@@ -175,61 +173,13 @@ pub(super) fn unlocated(flaw: &Flaw, origin: &str) -> PlanError {
 }
 
 /// Line and column from 1 of a byte offset.
-fn position(text: &str, offset: usize) -> (usize, usize) {
+pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (
         before.matches('\n').count() + 1,
         before[line_start..].chars().count() + 1,
     )
-}
-
-/// Where a path points in TOML text.
-fn toml_start(text: &str, path: &[Step]) -> usize {
-    let Ok(root) = DeTable::parse(text) else {
-        return 0;
-    };
-    let mut here: Range<usize> = 0..0;
-    let mut value = DeValue::Table(root.into_inner());
-    for step in path {
-        let next = match (value, step) {
-            (DeValue::Table(mut table), Step::Key(key)) => table.remove(*key),
-            (DeValue::Array(list), Step::At(at)) => list.into_iter().nth(*at),
-            _ => None,
-        };
-        let Some(next) = next else { break };
-        here = next.span();
-        value = next.into_inner();
-    }
-    here.start
-}
-
-/// Where a path points in JSON text.
-fn json_start(text: &str, path: &[Step]) -> usize {
-    let Ok(mut here) = serde_json::from_str::<&RawValue>(text) else {
-        return 0;
-    };
-    for step in path {
-        let next = match step {
-            Step::Key(key) => json_member(here, key),
-            Step::At(at) => serde_json::from_str::<Vec<&RawValue>>(here.get())
-                .ok()
-                .and_then(|list| list.get(*at).copied()),
-        };
-        let Some(next) = next else { break };
-        here = next;
-    }
-    // Both are slices of one text, so the distance of their beginnings is the offset.
-    here.get()
-        .as_ptr()
-        .addr()
-        .saturating_sub(text.as_ptr().addr())
-}
-
-fn json_member<'a>(object: &'a RawValue, key: &str) -> Option<&'a RawValue> {
-    let members: std::collections::BTreeMap<String, &RawValue> =
-        serde_json::from_str(object.get()).ok()?;
-    members.get(key).copied()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ const NODES_MAX: usize = 100;
 
 /// Turns a document into a plan.
 pub(super) fn resolve(mut document: Document) -> Result<Plan, Flaw> {
+    take_nodes(&mut document)?;
     check_names(&document)?;
     let nodes = document
         .nodes
@@ -48,6 +49,19 @@ pub(super) fn resolve(mut document: Document) -> Result<Plan, Flaw> {
         speedup: document.processes.speedup,
         document,
     })
+}
+
+/// Keeps as many nodes as the document says.
+fn take_nodes(document: &mut Document) -> Result<(), Flaw> {
+    if let Some(count) = document.node_count.take() {
+        if !(1..=document.nodes.len()).contains(&count) {
+            let all = document.nodes.len();
+            let why = format!("`node_count` is 1 to {all}, the number of `nodes`");
+            return Err(flaw(&[Key("node_count")], why));
+        }
+        document.nodes.truncate(count);
+    }
+    Ok(())
 }
 
 /// A flaw at `path`.
@@ -325,7 +339,7 @@ pub(super) fn worlds_of(
         return Ok(document.worlds.clone());
     };
     if let Some(other) = own.iter().find(|world| !document.worlds.contains(world)) {
-        let path: Vec<Step> = path.iter().copied().chain([Key("worlds")]).collect();
+        let path: Vec<Step> = path.iter().cloned().chain([Key("worlds")]).collect();
         return Err(flaw(
             &path,
             format!("the plan itself is not for the world `{other}`"),

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use archivas_core::primitives::Millis;
 use archivas_scenarios::outcome::Verdict;
-use archivas_scenarios::plan::{BUILT_IN, Overrides, Plan};
+use archivas_scenarios::plan::{BUILT_IN, Overrides, Scenario};
 use archivas_scenarios::world::WorldKind;
 use clap::Args;
 
@@ -67,7 +67,7 @@ const PROGRESS_S: f64 = 30.0;
 /// Runs the campaign.
 pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
     let campaign = campaign(args)?;
-    if campaign.plans.is_empty() || campaign.seeds == Seeds::Count(0) {
+    if campaign.scenarios.is_empty() || campaign.seeds == Seeds::Count(0) {
         return Err(Trouble::new(
             exit::NOTHING,
             "there is nothing to run: no scenario or no seed",
@@ -95,10 +95,10 @@ pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
 }
 
 fn campaign(args: &ExploreArgs) -> Result<Campaign, Trouble> {
-    let plans = if args.all {
-        all_plans()
+    let scenarios = if args.all {
+        all_scenarios()
     } else {
-        named_plans(&args.scenarios)?
+        named_scenarios(&args.scenarios)?
     };
     let (base, seeds) = match (args.seeds, args.budget) {
         (Some((first, count)), _) => (first, Seeds::Count(count)),
@@ -114,13 +114,13 @@ fn campaign(args: &ExploreArgs) -> Result<Campaign, Trouble> {
         Seeds::Count(count) => jobs.min(
             usize::try_from(count)
                 .unwrap_or(jobs)
-                .saturating_mul(plans.len()),
+                .saturating_mul(scenarios.len()),
         ),
         Seeds::Budget(_) => jobs,
     };
     let (fail_fast, twice_of_1000) = (args.fail_fast, args.check_determinism);
     Ok(Campaign {
-        plans,
+        scenarios,
         base,
         seeds,
         jobs,
@@ -129,14 +129,16 @@ fn campaign(args: &ExploreArgs) -> Result<Campaign, Trouble> {
     })
 }
 
-fn all_plans() -> Vec<Plan> {
-    let plans = BUILT_IN.iter().map(archivas_scenarios::plan::BuiltIn::plan);
-    plans
-        .filter(|plan| plan.worlds.contains(&WorldKind::Sim))
+fn all_scenarios() -> Vec<Scenario> {
+    let scenarios = BUILT_IN
+        .iter()
+        .map(archivas_scenarios::plan::BuiltIn::scenario);
+    scenarios
+        .filter(|scenario| scenario.worlds.contains(&WorldKind::Sim))
         .collect()
 }
 
-fn named_plans(names: &[String]) -> Result<Vec<Plan>, Trouble> {
+fn named_scenarios(names: &[String]) -> Result<Vec<Scenario>, Trouble> {
     names
         .iter()
         .map(|name| find(name, Overrides::default(), WorldKind::Sim))
@@ -159,7 +161,11 @@ fn write_failures(
         };
         let run = (result.digest.as_str(), result.events);
         let folder = folder.join("failures");
-        match write_failure(&folder, &campaign.plans[result.plan], outcome, run) {
+        // A seed without a plan leaves nothing to replay.
+        let Ok(plan) = campaign.plan(result.plan, result.seed) else {
+            continue;
+        };
+        match write_failure(&folder, &plan, outcome, run) {
             Ok(written) => {
                 failures.extend(written.map(|(failure, path)| (result.number, failure, path)));
             }
@@ -207,7 +213,7 @@ fn print(output: &Output, campaign: &Campaign, harvest: &Harvest, failures: &Fai
 fn print_scenarios(output: &Output, campaign: &Campaign, harvest: &Harvest) {
     let head = ["scenario", "seeds", "failed", "simulated"].map(String::from);
     let mut rows = vec![head.to_vec()];
-    for (place, plan) in campaign.plans.iter().enumerate() {
+    for (place, plan) in campaign.scenarios.iter().enumerate() {
         let own: Vec<&SeedResult> = harvest
             .results
             .iter()
@@ -244,7 +250,7 @@ fn print_faults(output: &Output, harvest: &Harvest) {
 fn print_group(output: &Output, campaign: &Campaign, group: &Group<'_>, failures: &Failures) {
     /// So many seeds of a group are printed; all are written.
     const SHOWN: usize = 5;
-    let plan = &campaign.plans[group.plan];
+    let plan = &campaign.scenarios[group.plan];
     let first = group.results[0];
     let sentence = first
         .failed
@@ -283,7 +289,7 @@ impl<'a> Progress<'a> {
     fn new(campaign: &Campaign, output: &'a Output) -> Self {
         let (wanted, budget_s) = match campaign.seeds {
             Seeds::Count(count) => (
-                Some(count.saturating_mul(campaign.plans.len() as u64)),
+                Some(count.saturating_mul(campaign.scenarios.len() as u64)),
                 None,
             ),
             Seeds::Budget(seconds) => (None, Some(seconds)),

@@ -34,7 +34,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Trouble {
 pub fn write_results(folder: &Path, campaign: &Campaign, harvest: &Harvest) -> Result<(), Trouble> {
     let (mut results, mut timings) = (String::new(), String::new());
     for result in &harvest.results {
-        let (scenario, seed) = (&campaign.plans[result.plan].name, result.seed);
+        let (scenario, seed) = (&campaign.scenarios[result.plan].name, result.seed);
         let exit = result.verdict.exit_code();
         let line = json!({
             "scenario": scenario, "seed": seed, "digest": result.digest, "exit": exit,
@@ -55,7 +55,7 @@ pub fn summary(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> V
             .iter()
             .filter(move |result| result.plan == place)
     };
-    let scenarios = campaign.plans.iter().enumerate().map(|(place, plan)| {
+    let scenarios = campaign.scenarios.iter().enumerate().map(|(place, plan)| {
         json!({
             "scenario": plan.name,
             "seeds": of(place).count(),
@@ -76,7 +76,7 @@ pub fn summary(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> V
     let groups = harvest.groups();
     let groups = groups.iter().map(|group| {
         json!({
-            "scenario": campaign.plans[group.plan].name,
+            "scenario": campaign.scenarios[group.plan].name,
             "check": group.check,
             "exit": group.results[0].verdict.exit_code(),
             "seeds": group.results.iter().map(repro).collect::<Vec<_>>(),
@@ -104,7 +104,7 @@ pub fn summary(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> V
 /// The campaign as JUnit XML: a suite a scenario, a case a seed.
 pub fn junit(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> String {
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
-    for (place, plan) in campaign.plans.iter().enumerate() {
+    for (place, plan) in campaign.scenarios.iter().enumerate() {
         let own: Vec<&SeedResult> = harvest
             .results
             .iter()

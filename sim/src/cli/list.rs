@@ -57,9 +57,9 @@ pub fn list(args: ListArgs, output: &Output) -> Result<u8, Trouble> {
 }
 
 fn scenario(built_in: &archivas_scenarios::plan::BuiltIn) -> (String, String) {
-    let plan = built_in.plan();
-    let about = plan.about.split_whitespace().collect::<Vec<_>>().join(" ");
-    (plan.name, about)
+    let scenario = built_in.scenario();
+    let words: Vec<&str> = scenario.about.split_whitespace().collect();
+    (scenario.name, words.join(" "))
 }
 
 /// The player's checks, the world's, and the runner's.

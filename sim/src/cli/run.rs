@@ -14,7 +14,7 @@ use super::output::{Output, Style};
 use super::report::{self, Cost};
 use super::rows::Watcher;
 use super::spans::parse_span;
-use super::{Trouble, World, code_of, default_folder, exit, find, parse_seed};
+use super::{Trouble, World, code_of, default_folder, exit, find_plan, parse_seed};
 use crate::failure::Failure;
 use crate::runner::{self, RunReport, two_digests};
 use crate::seed::Seed;
@@ -57,8 +57,8 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<u8, Trouble> {
         nodes: args.nodes,
         duration: args.duration,
     };
-    let plan = find(&args.scenario, overrides, args.world.into())?;
     let (seed, world) = (args.seed, WorldKind::from(args.world));
+    let plan = find_plan(&args.scenario, (overrides, seed), world)?;
     if output.shows_progress() {
         let title = format!(
             "{}, seed {seed}, {} nodes, world {world}",
