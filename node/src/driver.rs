@@ -194,6 +194,10 @@ impl<H: Host, S: Storage> Driver<H, S> {
                 let ticket = self.ticket(answer);
                 self.node.handle_block(ticket, block);
             }
+            Command::Operate(order, answer) => {
+                let ticket = self.ticket(answer);
+                self.node.handle_order(now, ticket, order)?;
+            }
             Command::Template(producer, answer) => {
                 let _ = answer.send(self.node.template(now, producer)?);
             }

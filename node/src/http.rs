@@ -28,9 +28,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{
-    self, ApiAnswer, ApiContext, ApiError, ApiRequest, BODY_BYTES_MAX, Method, Subscription,
+    self, ApiAnswer, ApiContext, ApiError, ApiRequest, BODY_BYTES_MAX, Door, Method, Subscription,
 };
-use crate::ports::{Clock, Host, Listener, Network, Spawner};
+use crate::ports::{Clock, Host, Listener, Spawner};
 use patience::Patience;
 use stream::EventBody;
 use timer::PortTimer;
@@ -56,16 +56,16 @@ const HEADER_LINES_MAX: usize = 64;
 
 /// The body of an answer: whole, or a stream of events.
 type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
-/// The host's listener.
-type HostListener<H> = <<H as Host>::Network as Network>::Listener;
 
 /// Serves HTTP until `stop`; returns when every connection has ended or was given up.
-pub async fn serve<H: Host>(
+pub async fn serve<H: Host, L: Listener>(
     host: H,
-    mut listener: HostListener<H>,
-    context: Arc<ApiContext<H::Clock>>,
+    mut listener: L,
+    (context, door): (Arc<ApiContext<H::Clock>>, Door),
     stop: CancellationToken,
-) {
+) where
+    L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
     loop {
         let accepted = tokio::select! {
@@ -78,7 +78,8 @@ pub async fn serve<H: Host>(
                 let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
                     continue;
                 };
-                let connection = serve_connection(stream, Arc::clone(&context), stop.clone());
+                let connection =
+                    serve_connection(stream, (Arc::clone(&context), door), stop.clone());
                 host.spawner().spawn(async move {
                     connection.await;
                     drop(slot);
@@ -99,14 +100,17 @@ pub async fn serve<H: Host>(
 }
 
 /// Serves one connection until the client ends it, breaks a limit, or `stop` fires.
-pub async fn serve_connection<S, C>(stream: S, context: Arc<ApiContext<C>>, stop: CancellationToken)
-where
+pub async fn serve_connection<S, C>(
+    stream: S,
+    (context, door): (Arc<ApiContext<C>>, Door),
+    stop: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Clock,
 {
     let clock = context.clock().clone();
     let stream = TokioIo::new(Patience::new(stream, clock.clone(), WRITE_TIMEOUT));
-    let service = service_fn(|request| respond(request, &context, &stop));
+    let service = service_fn(|request| respond(request, door, &context, &stop));
     let connection = http1::Builder::new()
         .timer(PortTimer::new(clock.clone()))
         .header_read_timeout(HEADER_TIMEOUT)
@@ -137,11 +141,12 @@ fn log(ended: hyper::Result<()>) {
 /// One request, within `REQUEST_TIMEOUT`.
 async fn respond<C: Clock>(
     request: Request<Incoming>,
+    door: Door,
     context: &ApiContext<C>,
     stop: &CancellationToken,
 ) -> Result<Response<AnswerBody>, Infallible> {
     let answered = async {
-        let request = match read(request).await {
+        let request = match read(request, door).await {
             Ok(request) => request,
             Err(error) => return whole(context.refuse(error)),
         };
@@ -166,7 +171,7 @@ async fn respond<C: Clock>(
 }
 
 /// Reads the body, but no more of it than a body may have, and nothing when it says it is larger.
-async fn read(request: Request<Incoming>) -> Result<ApiRequest, ApiError> {
+async fn read(request: Request<Incoming>, door: Door) -> Result<ApiRequest, ApiError> {
     let (head, body) = request.into_parts();
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(too_large());
@@ -183,6 +188,7 @@ async fn read(request: Request<Incoming>) -> Result<ApiRequest, ApiError> {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     Ok(ApiRequest {
+        door,
         method: match head.method {
             hyper::Method::GET | hyper::Method::HEAD => Method::Get,
             hyper::Method::POST => Method::Post,

@@ -3,6 +3,7 @@
 //! runtime-free pieces of tokio, because both worlds (production in `live/`, the simulator in
 //! `sim/`) implement these traits. The seed of all randomness is a field of `service::Settings`.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use archivas_core::chain::{NoTemplate, Template};
 use archivas_core::mempool::FeeRate;
-use archivas_core::node::{Answer, Finding, Job, JobId, MempoolEntry, PeerInfo, Status};
+use archivas_core::node::{Answer, Finding, Job, JobId, MempoolEntry, Order, PeerInfo, Status};
 use archivas_core::primitives::{AccountNonce, Address, Block, Millis, Now, SignedTransfer, TxId};
 use archivas_core::rules::{CheckedTransfer, Law};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -85,6 +86,33 @@ pub trait Host: Clone + Send + Sync + 'static {
     fn storage_debt(&self) -> Millis;
 }
 
+/// A connection from a program on this machine, whatever it came over.
+pub trait LocalStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> LocalStream for S {}
+
+/// The machine below a node, as far as its operator needs it. Production has one, the simulator none.
+pub trait Machine: fmt::Debug + Send + Sync {
+    /// Room on the disk that holds the data; `None` when the system does not tell.
+    fn disk(&self) -> Option<DiskSpace>;
+    /// Which log lines are written: a level, or directives such as `info,archivas::http=debug`.
+    fn log(&self) -> String;
+    /// Changes that for the rest of this life.
+    ///
+    /// # Errors
+    /// A sentence, when it is neither a level nor directives.
+    fn set_log(&self, filter: &str) -> Result<(), String>;
+}
+
+/// Bytes of a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// All of it.
+    pub total: u64,
+    /// What is left for this process.
+    pub free: u64,
+}
+
 /// What this program is, said to users and peers. An argument of the node, so that the simulator
 /// can keep it constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +147,8 @@ pub enum Command {
     FeeFloor(oneshot::Sender<FeeRate>),
     /// Counters of the node.
     Status(oneshot::Sender<Status>),
+    /// An order of the operator; answered when it is carried out and committed.
+    Operate(Order, oneshot::Sender<Answer>),
     /// Peers that have said `Hello`, by number.
     Peers(oneshot::Sender<Vec<PeerInfo>>),
 }

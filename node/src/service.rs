@@ -2,26 +2,31 @@
 //! server, the same in both worlds. Touches the world only through the ports.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use archivas_core::chain::OpenError;
 pub use archivas_core::node::TipInfo;
 use archivas_core::node::{Event, Node, NodeConfig};
 use archivas_core::params::Genesis;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{ApiContext, ApiParts};
+use crate::api::{ApiContext, ApiParts, Door};
 use crate::connections;
 use crate::driver::{COMMANDS_MAX, Driver, EVENTS_MAX, Feeds, Publishing, StopError};
 use crate::http;
 use crate::life::{Life, LifeHost};
 use crate::metrics::Metrics;
 pub use crate::ports::BuildInfo;
-use crate::ports::{Clock, Command, Host, Listener, Network, Spawner};
+use crate::ports::{Clock, Command, Host, Listener, LocalStream, Machine, Network, Spawner};
 use crate::store::Store;
+
+/// Stands for the operator's programs: they have no address.
+const ADMIN_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Everything that makes one life of a node what it is, beside its world and its store.
 #[derive(Clone, Debug)]
@@ -38,6 +43,8 @@ pub struct Settings {
     pub build: BuildInfo,
     /// The seed of all the node's randomness.
     pub seed: [u8; 32],
+    /// The machine below, where there is one.
+    pub machine: Option<Arc<dyn Machine>>,
 }
 
 /// A started node. Dropping it does not stop the node.
@@ -53,6 +60,8 @@ pub struct Running {
     pub p2p_addr: Option<SocketAddr>,
     /// The bound address for HTTP.
     pub http_addr: Option<SocketAddr>,
+    /// Takes connections of the operator's programs, which may ask for everything.
+    pub admin: mpsc::Sender<Box<dyn LocalStream>>,
     /// Cancelling it stops the node gracefully.
     pub stop: CancellationToken,
     /// Fires when the node has stopped and all of its tasks, and with them its hold on the store,
@@ -114,27 +123,29 @@ pub async fn start<H: Host>(
         let accepting = connections::accept(life_host.clone(), listener, driver.net());
         life_host.spawner().spawn(accepting);
     }
-    let (http_out, http_gone) = oneshot::channel();
+    let context = Arc::new(ApiContext::new(ApiParts {
+        store,
+        commands: commands.clone(),
+        events: events_out,
+        clock: host.clock().clone(),
+        genesis: Arc::new(settings.genesis),
+        build: settings.build,
+        metrics,
+        machine: settings.machine,
+        stop: stop.clone(),
+    }));
+    let (served, all_served) = mpsc::channel(1);
     if let Some(listener) = listeners.http {
-        let context = ApiContext::new(ApiParts {
-            store,
-            commands: commands.clone(),
-            events: events_out,
-            clock: host.clock().clone(),
-            genesis: Arc::new(settings.genesis),
-            build: settings.build,
-            metrics,
-        });
-        let serving = http::serve(life_host.clone(), listener, Arc::new(context), stop.clone());
-        life_host.spawner().spawn(async move {
-            serving.await;
-            drop(http_out);
-        });
+        let api = (Arc::clone(&context), Door::Public);
+        spawn_serving(&life_host, listener, api, (stop.clone(), served.clone()));
     }
+    let (admin, arriving) = mpsc::channel(1);
+    let (listener, api) = (AdminListener { arriving }, (context, Door::Admin));
+    spawn_serving(&life_host, listener, api, (stop.clone(), served));
     drop(life_host);
     let ending = Ending {
         stop: stop.clone(),
-        http_gone,
+        all_served,
         life,
         done: done_out,
     };
@@ -145,9 +156,47 @@ pub async fn start<H: Host>(
         events,
         p2p_addr,
         http_addr,
+        admin,
         stop,
         done,
     })
+}
+
+/// Runs a server until `stop`, and lets go of `served` when it has ended.
+fn spawn_serving<H: Host, L: Listener>(
+    host: &H,
+    listener: L,
+    api: (Arc<ApiContext<H::Clock>>, Door),
+    (stop, served): (CancellationToken, mpsc::Sender<Infallible>),
+) where
+    L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let serving = http::serve(host.clone(), listener, api, stop);
+    host.spawner().spawn(async move {
+        serving.await;
+        drop(served);
+    });
+}
+
+/// Connections that the world hands in one by one.
+struct AdminListener {
+    arriving: mpsc::Receiver<Box<dyn LocalStream>>,
+}
+
+impl Listener for AdminListener {
+    type Stream = Box<dyn LocalStream>;
+
+    fn local_addr(&self) -> SocketAddr {
+        ADMIN_ADDRESS
+    }
+
+    async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
+        match self.arriving.recv().await {
+            Some(stream) => Ok((stream, ADMIN_ADDRESS)),
+            // Nobody can come any more.
+            None => pending().await,
+        }
+    }
 }
 
 /// The sockets of a node that is about to start.
@@ -197,17 +246,17 @@ fn open<H: Host>(
 /// What the end of a life takes.
 struct Ending {
     stop: CancellationToken,
-    http_gone: oneshot::Receiver<Infallible>,
+    all_served: mpsc::Receiver<Infallible>,
     life: Life,
     done: oneshot::Sender<Result<(), StopError>>,
 }
 
 /// Runs the loop to its end, lets HTTP finish its answers, then ends everything else.
-async fn live<H: Host>(driver: Driver<H, Store>, ending: Ending) {
+async fn live<H: Host>(driver: Driver<H, Store>, mut ending: Ending) {
     let result = driver.run().await;
     ending.stop.cancel();
-    // The server bounds its own farewell, and says nothing but that it is over.
-    let _ = ending.http_gone.await;
+    // The servers bound their own farewell, and say nothing but that it is over.
+    let _ = ending.all_served.recv().await;
     ending.life.end().await;
     // Nobody may be waiting.
     let _ = ending.done.send(result);
@@ -273,6 +322,7 @@ mod tests {
             connect: Vec::new(),
             build: build_info(),
             seed: [u8::try_from(number).expect("few nodes"); 32],
+            machine: None,
         }
     }
 

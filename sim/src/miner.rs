@@ -43,9 +43,9 @@ pub async fn mine(
             code: code.into(),
             sentence,
         }),
-        Some(Answer::Accepted(id)) => Err(HarnessError(format!(
-            "a block was answered as the transfer {id}"
-        ))),
+        Some(other @ (Answer::Accepted(_) | Answer::Done)) => {
+            Err(HarnessError(format!("a block was answered by {other:?}")))
+        }
     }
 }
 

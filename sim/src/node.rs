@@ -393,6 +393,7 @@ impl SimNode {
             connect: self.dials.iter().map(peer).collect(),
             build: constant_build(),
             seed,
+            machine: None,
         }
     }
 

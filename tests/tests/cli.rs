@@ -46,6 +46,11 @@ fn send<'a>(url: &'a str, to: &'a str) -> [&'a str; 10] {
     ]
 }
 
+/// Words of a command about the node whose data is in `dir`.
+fn of<'a>(dir: &'a TempDir, words: &[&'a str]) -> Vec<&'a str> {
+    [words, &["--data-dir", text(dir.path())]].concat()
+}
+
 #[test]
 fn a_confirmed_transfer_survives_kill_9() {
     let (dir, to) = (scratch(), address(1));
@@ -310,4 +315,46 @@ fn the_program_knows_which_commit_it_is() {
     let version = read(&["version"]);
     let commit = version["commit"].as_str().expect("a string");
     assert!(commit == "unknown" || commit.len() == 40, "{commit}");
+}
+
+#[test]
+fn the_operator_mines_sets_blocks_aside_names_peers_and_stops_the_node() {
+    let dir = scratch();
+    let node = Node::paced(dir.path(), "1000s", &["--p2p", "127.0.0.1:0"]);
+    let mined = run(&of(&dir, &["chain", "mine", "--count", "3", "--json"]));
+    assert_eq!(
+        (mined.code, mined.stdout.lines().count()),
+        (0, 3),
+        "{mined:?}"
+    );
+    let tip = read(&["state", "tip", "--node", &node.url]);
+    assert_eq!(tip["height"], "3");
+    let hash = tip["hash"].as_str().expect("a hash");
+    assert_eq!(
+        read(&of(&dir, &["chain", "invalidate", hash]))["height"],
+        "2"
+    );
+    let forks = read(&["chain", "forks", "--node", &node.url]);
+    assert_eq!(forks["tip"]["height"], "2");
+    assert_eq!(
+        read(&of(&dir, &["chain", "reconsider", hash]))["hash"],
+        hash
+    );
+    let stranger = "ab".repeat(32);
+    run(&of(&dir, &["chain", "accept-branch", &stranger])).failed(1, "no block with that id");
+
+    read(&of(&dir, &["peers", "add", "127.0.0.1:1"]));
+    run(&of(&dir, &["peers", "add", "127.0.0.1:1"])).failed(1, "already");
+    read(&of(&dir, &["peers", "remove", "127.0.0.1:1"]));
+    assert_eq!(
+        read(&of(&dir, &["peers", "list"]))["connected"],
+        serde_json::json!([])
+    );
+
+    assert_eq!(read(&of(&dir, &["admin", "log"]))["filter"], "info");
+    assert_eq!(read(&of(&dir, &["admin", "log", "warn"]))["filter"], "warn");
+    run(&of(&dir, &["admin", "log", "archivas=loud"])).failed(1, "give a level");
+    read(&of(&dir, &["admin", "stop"]));
+    assert_eq!(node.wait().0, 0);
+    run(&of(&dir, &["peers", "list"])).failed(3, "admin.sock");
 }

@@ -6,12 +6,14 @@
 mod blocks;
 mod connect;
 mod headers;
+mod operator;
 mod relay;
 mod serve;
 mod types;
 mod verified;
 mod walk;
 
+pub use operator::Order;
 pub use types::{
     Action, Answer, Event, Finding, Job, JobId, MempoolEntry, NodeConfig, PeerInfo, Status, Ticket,
     TipInfo, check,

@@ -7,12 +7,13 @@ use archivas_core::params::Genesis;
 use archivas_core::primitives::{BlockId, Instant, Millis};
 use archivas_core::schema::{self, Tip};
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{ApiAnswer, ApiError};
 use super::events::Hub;
 use super::template::Templates;
 use crate::metrics::Metrics;
-use crate::ports::{BuildInfo, Clock, Command};
+use crate::ports::{BuildInfo, Clock, Command, Machine};
 use crate::store::{Snapshot, Store};
 
 /// How long the loop may take to answer a question before the client is told to come back. A
@@ -40,6 +41,10 @@ pub struct ApiParts<C> {
     pub build: BuildInfo,
     /// The node's metrics.
     pub metrics: Arc<Metrics>,
+    /// The machine that it runs on, if there is one.
+    pub machine: Option<Arc<dyn Machine>>,
+    /// Ends the node.
+    pub stop: CancellationToken,
 }
 
 /// What every request is answered from; shared by all connections of a node.
@@ -52,6 +57,8 @@ pub struct ApiContext<C> {
     pub(super) metrics: Arc<Metrics>,
     pub(super) templates: Templates,
     pub(super) hub: Hub,
+    pub(super) machine: Option<Arc<dyn Machine>>,
+    pub(super) stop: CancellationToken,
     store: Store,
     commands: mpsc::Sender<Command>,
     began: Instant,
@@ -68,6 +75,8 @@ impl<C: Clock> ApiContext<C> {
             genesis,
             build,
             metrics,
+            machine,
+            stop,
         } = parts;
         let genesis_id = genesis.id();
         let templates = Templates::default();
@@ -80,6 +89,8 @@ impl<C: Clock> ApiContext<C> {
             metrics,
             templates,
             hub: Hub::new(events),
+            machine,
+            stop,
             store,
             commands,
             began,

@@ -262,6 +262,7 @@ mod tests {
 
     fn request() -> ApiRequest {
         ApiRequest {
+            door: crate::api::Door::Public,
             method: Method::Get,
             path: "/events".into(),
             query: String::new(),

@@ -137,7 +137,9 @@ pub async fn submit_block<C: Clock>(
     match context.ask(ANSWER_TIMEOUT, ask).await? {
         Answer::BlockAccepted(hash) => Ok(ApiAnswer::ok(&Accepted { ok: true, hash })),
         Answer::Refused { code, sentence } => Ok(refused(code, &sentence)),
-        Answer::Accepted(_) => unreachable!("a block is never answered as a transfer"),
+        Answer::Accepted(_) | Answer::Done => {
+            unreachable!("a block is never answered as a transfer")
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod account;
 mod accounts;
+mod admin;
 mod answer;
 mod block;
 mod chain;
@@ -57,9 +58,20 @@ pub enum Method {
     Other,
 }
 
+/// Which way a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Over the network: reads and submissions.
+    Public,
+    /// Over the admin socket, which only the operator can open: everything.
+    Admin,
+}
+
 /// A request, as much of it as any route needs.
 #[derive(Clone, Debug)]
 pub struct ApiRequest {
+    /// Which way it came in.
+    pub door: Door,
     /// What to do.
     pub method: Method,
     /// The path, as sent.
@@ -75,7 +87,7 @@ pub struct ApiRequest {
 /// Answers one request, within the time limits of the commands that it needs.
 pub async fn handle<C: Clock>(request: ApiRequest, context: &ApiContext<C>) -> ApiAnswer {
     let began = context.clock.now().monotonic;
-    let route = Route::find(&request.path);
+    let route = Route::find(&request.path, request.door);
     let endpoint = route.as_ref().map_or("other", Route::endpoint);
     let outcome = match route {
         _ if request.method == Method::Options => Ok(ApiAnswer::preflight()),
@@ -135,6 +147,7 @@ async fn answer<C: Clock>(
         Route::Challenge => mining::challenge(&query, context).await,
         Route::SubmitBlock => mining::submit_block(&request.body, context).await,
         Route::Metrics => Ok(metrics::metrics(context).await),
+        Route::Admin(act) => admin::answer(act, &request.body, context).await,
     }
 }
 
@@ -203,6 +216,7 @@ mod tests {
     async fn submissions_must_be_json_and_reads_need_not_say_what_they_are() {
         let node = TestNode::start().await;
         let request = |path: &str, method, content_type: Option<&str>| ApiRequest {
+            door: Door::Public,
             method,
             path: path.into(),
             query: String::new(),

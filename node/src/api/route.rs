@@ -1,6 +1,9 @@
 //! Which path means which route. `endpoint` is the route's name in the metrics: the fixed part of
 //! the path, as the board of the Go node knows it.
 
+use super::Door;
+use super::admin::Act;
+
 /// A path that the API knows, with its variable part as sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route<'a> {
@@ -68,6 +71,8 @@ pub enum Route<'a> {
     SubmitBlock,
     /// `/metrics`
     Metrics,
+    /// `/admin/v1/…`, on the admin socket only
+    Admin(Act),
 }
 
 /// What methods a route takes, beside `OPTIONS`.
@@ -90,8 +95,15 @@ impl Takes {
 }
 
 impl<'a> Route<'a> {
-    /// The route of a path.
-    pub fn find(path: &'a str) -> Option<Self> {
+    /// The route of a path, for who comes in by that door.
+    pub fn find(path: &'a str, door: Door) -> Option<Self> {
+        match door {
+            Door::Admin => Act::find(path).map(Self::Admin).or(Self::find_public(path)),
+            Door::Public => Self::find_public(path),
+        }
+    }
+
+    fn find_public(path: &'a str) -> Option<Self> {
         Some(match path {
             "/" => Self::Root,
             "/version" => Self::Version,
@@ -146,6 +158,7 @@ impl<'a> Route<'a> {
     pub const fn takes(&self) -> Takes {
         match self {
             Self::Submit | Self::Broadcast | Self::SubmitBlock => Takes::Post,
+            Self::Admin(act) => act.takes(),
             _ => Takes::Get,
         }
     }
@@ -185,6 +198,7 @@ impl<'a> Route<'a> {
             Self::Challenge => "/challenge",
             Self::SubmitBlock => "/submitBlock",
             Self::Metrics => "/metrics",
+            Self::Admin(act) => act.path(),
         }
     }
 }
@@ -195,15 +209,30 @@ mod tests {
 
     #[test]
     fn paths_find_their_routes() {
-        assert_eq!(Route::find("/"), Some(Route::Root));
-        assert_eq!(Route::find("/block/7"), Some(Route::Block("7")));
-        assert_eq!(Route::find("/blocks/recent"), Some(Route::RecentBlocks));
-        assert_eq!(Route::find("/account/"), Some(Route::Account("")));
-        assert_eq!(Route::find("/tx/ab"), Some(Route::Tx("ab")));
-        assert_eq!(Route::find("/tx/recent"), Some(Route::RecentTxs));
-        assert_eq!(Route::find("/account/x/txs"), Some(Route::AccountTxs("x")));
+        assert_eq!(Route::find("/", Door::Public), Some(Route::Root));
         assert_eq!(
-            Route::find("/blocks/since/7"),
+            Route::find("/block/7", Door::Public),
+            Some(Route::Block("7"))
+        );
+        assert_eq!(
+            Route::find("/blocks/recent", Door::Public),
+            Some(Route::RecentBlocks)
+        );
+        assert_eq!(
+            Route::find("/account/", Door::Public),
+            Some(Route::Account(""))
+        );
+        assert_eq!(Route::find("/tx/ab", Door::Public), Some(Route::Tx("ab")));
+        assert_eq!(
+            Route::find("/tx/recent", Door::Public),
+            Some(Route::RecentTxs)
+        );
+        assert_eq!(
+            Route::find("/account/x/txs", Door::Public),
+            Some(Route::AccountTxs("x"))
+        );
+        assert_eq!(
+            Route::find("/blocks/since/7", Door::Public),
             Some(Route::BlocksSince("7"))
         );
     }
@@ -223,8 +252,9 @@ mod tests {
             "/account/x/y",
             "/account/x/txs/",
             "/block/x/txs",
+            "/admin/v1/stop",
         ] {
-            assert_eq!(Route::find(path), None, "{path}");
+            assert_eq!(Route::find(path, Door::Public), None, "{path}");
         }
     }
 }

@@ -22,13 +22,17 @@ pub async fn submit<C: Clock>(body: &[u8], context: &ApiContext<C>) -> Result<Ap
     match &outcome {
         Ok(Answer::Accepted(_)) => context.metrics.observe_submit_accepted(),
         Ok(Answer::Refused { code, .. }) => context.metrics.observe_submit_ignored(code),
-        Ok(Answer::BlockAccepted(_)) => context.metrics.observe_submit_ignored("other"),
+        Ok(Answer::BlockAccepted(_) | Answer::Done) => {
+            context.metrics.observe_submit_ignored("other")
+        }
         Err(error) => context.metrics.observe_submit_ignored(error.code),
     }
     match outcome? {
         Answer::Accepted(hash) => Ok(ApiAnswer::ok(&Accepted { ok: true, hash })),
         Answer::Refused { code, sentence } => Ok(refused(code, &sentence)),
-        Answer::BlockAccepted(_) => unreachable!("a transfer is never answered as a block"),
+        Answer::BlockAccepted(_) | Answer::Done => {
+            unreachable!("a transfer is never answered as a block")
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A client of a node's HTTP API: one request, one connection, bounded in time and size.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,9 +9,11 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::cli::exit::Failure;
+use crate::live::admin::SOCKET;
+use crate::ports::LocalStream;
 
 /// A node on a sane network answers by then.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,8 +23,16 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// A node's API.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// `host:port`.
-    authority: String,
+    door: Door,
+}
+
+/// Where a node listens.
+#[derive(Clone, Debug)]
+enum Door {
+    /// Its API, at `host:port`.
+    Api(String),
+    /// Its admin socket.
+    Admin(PathBuf),
 }
 
 /// An answer of the API.
@@ -49,8 +61,15 @@ impl Client {
             return Err(wanted());
         }
         Ok(Self {
-            authority: authority.to_owned(),
+            door: Door::Api(authority.to_owned()),
         })
+    }
+
+    /// The operator's own client: through the admin socket in a node's data directory.
+    pub fn admin(data_dir: &Path) -> Self {
+        Self {
+            door: Door::Admin(data_dir.join(SOCKET)),
+        }
     }
 
     /// GETs `path`, whatever the status.
@@ -74,6 +93,19 @@ impl Client {
         }
     }
 
+    /// POSTs a JSON body to `path` and takes nothing but 200.
+    ///
+    /// # Errors
+    /// `Unreachable` when no answer came, `Refused` with the API's sentence otherwise.
+    pub async fn post_ok(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let answer = self.post(path, body.to_string()).await?;
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(answer.refusal())
+        }
+    }
+
     /// POSTs a JSON body to `path`, whatever the status.
     ///
     /// # Errors
@@ -86,7 +118,7 @@ impl Client {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", &self.authority)
+            .header("host", self.host())
             .header("content-type", "application/json")
             .header("accept", "application/json")
             .body(Full::new(body))
@@ -96,18 +128,38 @@ impl Client {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", TIMEOUT.as_secs()),
         };
-        Err(Failure::unreachable(format!(
-            "cannot reach a node at http://{}: {why}; start one with `archivas node`, or pass \
-             --node URL",
-            self.authority
-        )))
+        Err(Failure::unreachable(match &self.door {
+            Door::Api(authority) => format!(
+                "cannot reach a node at http://{authority}: {why}; start one with `archivas node`, \
+                 or pass --node URL"
+            ),
+            Door::Admin(path) => format!(
+                "cannot reach a node through {}: {why}; run this as the node's user, with the \
+                 --data-dir (or --network, --dev) that the node has",
+                path.display()
+            ),
+        }))
+    }
+
+    fn host(&self) -> &str {
+        match &self.door {
+            Door::Api(authority) => authority,
+            Door::Admin(_) => "admin",
+        }
+    }
+
+    async fn connect(&self) -> io::Result<Box<dyn LocalStream>> {
+        Ok(match &self.door {
+            Door::Api(authority) => Box::new(TcpStream::connect(authority).await?),
+            Door::Admin(path) => Box::new(UnixStream::connect(path).await?),
+        })
     }
 
     async fn exchange(
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
-        let stream = TcpStream::connect(&self.authority).await?;
+        let stream = self.connect().await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let answer = async move {

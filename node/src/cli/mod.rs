@@ -1,6 +1,8 @@
 //! The `archivas` command: a node, and clients of its API. Each command returns what failed as an
 //! exit code and one sentence; nothing here panics because somebody closed a pipe.
 
+mod admin;
+mod chain;
 mod client;
 mod config;
 mod devnet;
@@ -8,6 +10,7 @@ mod exit;
 mod genesis;
 mod node;
 mod output;
+mod peers;
 mod report;
 mod state;
 mod tx;
@@ -60,6 +63,15 @@ enum Command {
     /// A local network of real nodes
     #[command(subcommand)]
     Devnet(devnet::DevnetCommand),
+    /// Blocks, branches, and the operator's word about them
+    #[command(subcommand)]
+    Chain(chain::ChainCommand),
+    /// Whom a node talks to
+    #[command(subcommand)]
+    Peers(peers::PeersCommand),
+    /// Change what a running node logs, or stop it
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Send transfers and follow them
     #[command(subcommand)]
     Tx(tx::TxCommand),
@@ -129,6 +141,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         match command {
             Command::Node(args) => node::run(args, &global, output).await,
             Command::Devnet(command) => devnet::run(command, output).await,
+            Command::Chain(command) => chain::run(command, &global, output).await,
+            Command::Peers(command) => peers::run(command, &global, output).await,
+            Command::Admin(command) => admin::run(command, &global, output).await,
             Command::Tx(command) => tx::run(command, &global, output).await,
             Command::State(command) => state::run(command, &global, output).await,
             Command::Status(args) => state::status(&args.client(&global)?, output).await,

@@ -2,21 +2,23 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use archivas_core::params::{Genesis, Retarget, networks};
 use archivas_core::primitives::{Address, Millis};
 use clap::Args;
 use serde_json::json;
-use tracing::level_filters::LevelFilter;
 
 use crate::cli::exit::Failure;
 use crate::cli::output::Output;
 use crate::cli::{Global, genesis, report, version};
-use crate::config::{Config, Layer, LogLevel};
+use crate::config::{Config, Layer};
+use crate::live::admin::AdminSocket;
 use crate::live::clock::LiveClock;
 use crate::live::data_dir::DataDir;
 use crate::live::host::LiveHost;
+use crate::live::machine::LiveMachine;
 use crate::live::miner::{Miner, Pace};
 use crate::live::signals::{StopSignals, end_of_input};
 use crate::live::{entropy, logging};
@@ -108,13 +110,15 @@ pub async fn run(args: NodeArgs, global: &Global, output: &Output) -> Result<(),
     let config = args.knobs.decide(global)?;
     let genesis = genesis::load(&config.network)?;
     let mining = args.knobs.pace(&config, &genesis)?;
-    logging::start(level(config.log), config.log_json);
+    logging::start(config.log.name(), config.log_json);
 
     let directory = DataDir::lock(&config.data_dir)?;
     let store = directory.open_store()?;
     let settings = settings(&config, &genesis).await?;
     let host = LiveHost::start();
+    let socket = admin_socket(&config.data_dir)?;
     let mut running = service::start(host.clone(), store, settings).await?;
+    host.spawner().spawn(socket.serve(running.admin.clone()));
     announce(&config, &genesis, &running, output)?;
     host.spawner()
         .spawn(report::log_events(running.events.resubscribe()));
@@ -146,6 +150,16 @@ pub async fn run(args: NodeArgs, global: &Global, output: &Output) -> Result<(),
     Ok(())
 }
 
+fn admin_socket(data_dir: &Path) -> Result<AdminSocket, Failure> {
+    AdminSocket::bind(data_dir).map_err(|error| {
+        Failure::disk(format!(
+            "cannot open the admin socket in {}: {error}; if the path is longer than about 90 bytes, \
+             pass a shorter --data-dir",
+            data_dir.display()
+        ))
+    })
+}
+
 fn miner(running: &Running, clock: LiveClock, producer: Address, pace: Pace) -> Miner {
     let commands = running.commands.clone();
     let events = running.events.resubscribe();
@@ -173,6 +187,7 @@ async fn settings(config: &Config, genesis: &Genesis) -> Result<Settings, Failur
         connect,
         build: version::build_info(),
         seed,
+        machine: Some(Arc::new(LiveMachine::new(config.data_dir.clone()))),
     })
 }
 
@@ -246,14 +261,4 @@ fn announce(
     // Whether anybody reads this is no business of the node.
     output.print(&value, text)?;
     Ok(())
-}
-
-fn level(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    }
 }

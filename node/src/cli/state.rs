@@ -73,11 +73,39 @@ pub async fn status(client: &Client, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A field of an answer as text, whether it is a string or a number.
+/// A field of an answer as text, whether it is a string or a number. It may be a stranger's: what a
+/// terminal would obey is escaped.
 pub fn text(value: &Value, key: &str) -> String {
     match value.get(key) {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => printable(text),
+        Some(Value::Null) | None => "?".to_owned(),
         Some(other) => other.to_string(),
-        None => "?".to_owned(),
+    }
+}
+
+/// Text without what moves a cursor, changes colours or the direction of writing.
+fn printable(text: &str) -> String {
+    let obeyed = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match obeyed(letter) {
+            true => shown.extend(letter.escape_unicode()),
+            false => shown.push(letter),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let value = json!({ "agent": "a\u{1b}[2Jb\u{202e}c\nd ü" });
+        assert_eq!(text(&value, "agent"), "a\\u{1b}[2Jb\\u{202e}c\\u{a}d ü");
     }
 }

@@ -57,6 +57,17 @@ impl LogLevel {
         Self::Trace,
     ];
 
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+
     /// This level, `more` steps louder and `less` steps quieter.
     pub fn shifted(self, more: u8, less: u8) -> Self {
         let place = usize::from(self as u8) + usize::from(more);

@@ -141,7 +141,7 @@ impl Miner {
             .await?
         {
             Answer::Refused { sentence, .. } => Err(Missed::Refused(sentence)),
-            Answer::Accepted(_) | Answer::BlockAccepted(_) => Ok(()),
+            Answer::Accepted(_) | Answer::BlockAccepted(_) | Answer::Done => Ok(()),
         }
     }
 

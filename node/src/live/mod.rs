@@ -2,12 +2,14 @@
 //! threads, files, signals, logs, the operating system's randomness, and the miner, which is a
 //! client like any other. What stands here the simulator does not run: keep it small.
 
+pub mod admin;
 pub mod checker;
 pub mod clock;
 pub mod data_dir;
 pub mod entropy;
 pub mod host;
 pub mod logging;
+pub mod machine;
 pub mod miner;
 pub mod network;
 pub mod signals;

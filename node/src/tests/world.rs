@@ -21,8 +21,9 @@ use redb::backends::InMemoryBackend;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
 
-use crate::api::{ApiAnswer, ApiContext, ApiParts, ApiRequest, Method, handle};
+use crate::api::{ApiAnswer, ApiContext, ApiParts, ApiRequest, Door, Method, handle};
 use crate::metrics::Metrics;
 use crate::ports::{BuildInfo, Checker, Clock, Command, Host, Listener, Network, Spawner};
 use crate::service::{Running, Settings, start};
@@ -181,6 +182,8 @@ pub(crate) struct TestNode {
 #[derive(Clone, Debug)]
 pub(crate) struct TestApi {
     pub(crate) context: Arc<ApiContext<TestClock>>,
+    /// By which door its requests come in.
+    pub(crate) door: Door,
     /// Holds the other end of a loop that never answers.
     _stalled: Option<Arc<mpsc::Receiver<Command>>>,
 }
@@ -251,6 +254,7 @@ impl TestNode {
             connect,
             build: build_info(),
             seed: [number; 32],
+            machine: None,
         };
         let running = start(host.clone(), store.clone(), settings).await.unwrap();
         let api = TestApi::new(&host, &store, running.commands.clone());
@@ -356,9 +360,12 @@ impl TestApi {
             genesis: Arc::new(genesis()),
             build: build_info(),
             metrics: Arc::new(Metrics::new(&build_info())),
+            machine: None,
+            stop: CancellationToken::new(),
         }));
         Self {
             context,
+            door: Door::Public,
             _stalled: None,
         }
     }
@@ -367,6 +374,7 @@ impl TestApi {
     pub(crate) async fn answer(&self, method: Method, target: &str, body: &str) -> ApiAnswer {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let request = ApiRequest {
+            door: self.door,
             method,
             path: path.into(),
             query: query.into(),

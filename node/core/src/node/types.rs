@@ -111,6 +111,8 @@ pub enum Answer {
     Accepted(TxId),
     /// The block is on disk, and the tip or a branch.
     BlockAccepted(BlockId),
+    /// The operator's order is carried out.
+    Done,
     /// Not taken.
     Refused {
         /// For programs.

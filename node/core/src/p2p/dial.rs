@@ -36,6 +36,18 @@ impl Targets {
         }
     }
 
+    /// Names one more peer; false if it was named before.
+    pub fn add(&mut self, addr: SocketAddr) -> bool {
+        let new = !self.targets.contains_key(&addr);
+        self.targets.entry(addr).or_default();
+        new
+    }
+
+    /// Takes a name off the list; false if it was not on it.
+    pub fn remove(&mut self, addr: &SocketAddr) -> bool {
+        self.targets.remove(addr).is_some()
+    }
+
     /// The addresses, in order.
     pub fn addrs(&self) -> impl Iterator<Item = SocketAddr> {
         self.targets.keys().copied()

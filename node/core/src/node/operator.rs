@@ -1,0 +1,108 @@
+//! What the operator tells the node: choices between branches, and whom to talk to. An order about
+//! the chain is committed before it is answered.
+
+use super::{Action, Answer, Node, Ticket, Timer};
+use crate::chain::{BadBranch, WalkVerdict};
+use crate::p2p::peer::{Disconnect, PeerId};
+use crate::primitives::{BlockId, Now};
+use crate::storage::{Storage, StorageError};
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// An order of the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Follow the branch that has this block, however deep it forks, once it has the most work.
+    AcceptBranch(BlockId),
+    /// Set this block and its descendants aside.
+    Invalidate(BlockId),
+    /// Take the marks off this block, its ancestors and what descends from them.
+    Reconsider(BlockId),
+    /// Stay connected with the node at this address.
+    AddPeer(SocketAddr),
+    /// Stay connected with it no longer, and end the connection.
+    RemovePeer(SocketAddr),
+}
+
+impl<S: Storage> Node<S> {
+    /// Does what the operator wants; the answer comes as an action.
+    ///
+    /// # Errors
+    /// Storage's.
+    pub fn handle_order(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        order: Order,
+    ) -> Result<(), StorageError> {
+        let answer = match order {
+            Order::AcceptBranch(id) => {
+                let walk = self.chain.accept_branch(now.wall, &id)?;
+                self.branch_chosen(now, walk)?
+            }
+            Order::Invalidate(id) => {
+                let walk = self.chain.invalidate(now.wall, &id)?;
+                self.branch_chosen(now, walk)?
+            }
+            Order::Reconsider(id) => {
+                let walk = self.chain.reconsider(now.wall, &id)?;
+                self.branch_chosen(now, walk)?
+            }
+            Order::AddPeer(addr) => self.add_peer(now, addr),
+            Order::RemovePeer(addr) => self.remove_peer(now, addr)?,
+        };
+        self.actions.push_back(Action::Answer { ticket, answer });
+        Ok(())
+    }
+
+    fn branch_chosen(
+        &mut self,
+        now: Now,
+        walk: Result<WalkVerdict, BadBranch>,
+    ) -> Result<Answer, StorageError> {
+        match walk {
+            Ok(walk) => {
+                self.follow_chain(now, walk)?;
+                self.request_bodies(now)?;
+                Ok(Answer::Done)
+            }
+            Err(bad) => {
+                let code = match bad {
+                    BadBranch::Unknown => "unknown_block",
+                    BadBranch::Genesis => "genesis",
+                };
+                let sentence = bad.to_string();
+                Ok(Answer::Refused { code, sentence })
+            }
+        }
+    }
+
+    fn add_peer(&mut self, now: Now, addr: SocketAddr) -> Answer {
+        if !self.targets.add(addr) {
+            return Answer::Refused {
+                code: "known_peer",
+                sentence: "the node already stays connected with that address".into(),
+            };
+        }
+        self.timers.set(Timer::Dial(addr), now.monotonic);
+        Answer::Done
+    }
+
+    fn remove_peer(&mut self, now: Now, addr: SocketAddr) -> Result<Answer, StorageError> {
+        let named = self.targets.remove(&addr);
+        self.timers.cancel(&Timer::Dial(addr));
+        let there = self.peers.iter().filter(|(_, peer)| peer.addr == addr);
+        let connected: Vec<PeerId> = there.map(|(id, _)| *id).collect();
+        if !named && connected.is_empty() {
+            return Ok(Answer::Refused {
+                code: "unknown_peer",
+                sentence: "no peer has that address: see the list of peers".into(),
+            });
+        }
+        for peer in connected {
+            self.disconnect(now, peer, Disconnect::Operator)?;
+        }
+        Ok(Answer::Done)
+    }
+}
