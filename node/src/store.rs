@@ -6,6 +6,20 @@
 //! strangers choose the stored bytes (protocol.md §5). Readers get a `Snapshot`: one read
 //! transaction, so that one answer is one tip, and reads never wait for a write. What a failed
 //! commit left behind is unknown: from then on the store refuses everything until it is opened anew.
+//!
+//! **Account rows are written with each block.** Measured before the layout was frozen
+//! (`cargo bench -p archivas --bench account_rows`; blocks of 1,000 transfers with their index, two
+//! cores, one busy):
+//!
+//! | accounts  | each block        | journal folded every 64 | 64 blocks a commit |
+//! | --------- | ----------------- | ----------------------- | ------------------ |
+//! | 10,000    | 76 ms, 9.6 MB     | 74 ms, 9.3 MB           | 11 ms, 1.1 MB      |
+//! | 1,000,000 | 88 ms, 17.9 MB    | 59 ms, 10.6 MB          | 17 ms, 2.5 MB      |
+//!
+//! At the tip a full block every 20 s costs 0.4 % of the time; a journal would save a third of that,
+//! for a second copy of the accounts in memory, a rebuild at each start and a fold that takes half a
+//! second. Where many blocks come at once a shared commit saves four fifths, journal or not: so a
+//! node that catches up shares commits (`chain::Added`), and there is no journal.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
