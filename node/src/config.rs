@@ -54,6 +54,10 @@ pub struct Layer {
     #[arg(long, env = "ARCHIVAS_STOP_ON_EOF", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_name = "BOOL")]
     pub stop_on_eof: Option<bool>,
+    /// Keep no bodies of blocks that can no longer be reverted, nor what the indexes say of them
+    #[arg(long, env = "ARCHIVAS_PRUNE", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_name = "BOOL")]
+    pub prune: Option<bool>,
     /// Log level on standard error [default: info]
     #[arg(long, env = "ARCHIVAS_LOG", value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -64,7 +68,7 @@ pub struct Layer {
 }
 
 /// Keys of the file, for suggestions.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "data-dir",
     "network",
     "genesis",
@@ -75,6 +79,7 @@ const KEYS: [&str; 12] = [
     "block-time",
     "dev",
     "stop-on-eof",
+    "prune",
     "log",
     "log-json",
 ];
@@ -146,6 +151,7 @@ impl Layer {
             mine: self.mine.or(below.mine),
             block_time: self.block_time.or(below.block_time),
             stop_on_eof: self.stop_on_eof.or(below.stop_on_eof),
+            prune: self.prune.or(below.prune),
             log: self.log.or(below.log),
             log_json: self.log_json.or(below.log_json),
         }
@@ -194,6 +200,8 @@ pub struct Config {
     pub block_time: Option<Millis>,
     /// Stop with standard input.
     pub stop_on_eof: bool,
+    /// Whether old bodies are let go of.
+    pub prune: bool,
     /// How much is logged.
     pub log: LogLevel,
     /// As JSON.
@@ -259,6 +267,7 @@ impl Config {
             connect: layer.connect.unwrap_or_default(),
             mine: layer.mine.map(|to| to.0),
             block_time: layer.block_time.map(|time| time.0),
+            prune: layer.prune.unwrap_or(false),
             stop_on_eof: layer.stop_on_eof.unwrap_or(false),
             log: layer.log.unwrap_or(LogLevel::Info),
             log_json: layer.log_json.unwrap_or(false),
@@ -282,6 +291,7 @@ impl Config {
             mine: self.mine.map(MineTo),
             block_time: self.block_time.map(BlockTime),
             dev: Some(self.dev),
+            prune: Some(self.prune),
             stop_on_eof: Some(self.stop_on_eof),
             log: Some(self.log),
             log_json: Some(self.log_json),

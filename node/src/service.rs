@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use archivas_core::chain::OpenError;
+use archivas_core::chain::{OpenError, Policy};
 pub use archivas_core::node::TipInfo;
 use archivas_core::node::{Event, Node, NodeConfig};
 use archivas_core::params::Genesis;
@@ -39,6 +39,8 @@ pub struct Settings {
     pub http: Option<SocketAddr>,
     /// Peers to keep connected.
     pub connect: Vec<SocketAddr>,
+    /// What is followed without the operator, and how much of the past is kept.
+    pub policy: Policy,
     /// What this program is.
     pub build: BuildInfo,
     /// The seed of all the node's randomness.
@@ -232,6 +234,7 @@ fn open<H: Host>(
         user_agent: settings.build.agent.clone(),
         listen_port: p2p_addr.map_or(0, |address| address.port()),
         connect: settings.connect.clone(),
+        policy: settings.policy,
     };
     let genesis = settings.genesis.clone();
     Node::open(
@@ -320,6 +323,7 @@ mod tests {
             p2p: Some((P2P.0, P2P.1 + number).into()),
             http: None,
             connect: Vec::new(),
+            policy: Policy::default(),
             build: build_info(),
             seed: [u8::try_from(number).expect("few nodes"); 32],
             machine: None,

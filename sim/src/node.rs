@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use archivas::ports::{BuildInfo, Command, Spawner};
 use archivas::service::{self, Running, Settings, StartError};
 use archivas::store::Store;
+use archivas_core::chain::Policy;
 use archivas_core::node::TipInfo;
 use archivas_core::params::Genesis;
 use archivas_core::primitives::{Address, Timestamp};
@@ -391,6 +392,7 @@ impl SimNode {
             p2p: Some(SocketAddr::new(anywhere, P2P_PORT)),
             http: Some(SocketAddr::new(anywhere, HTTP_PORT)),
             connect: self.dials.iter().map(peer).collect(),
+            policy: Policy::default(),
             build: constant_build(),
             seed,
             machine: None,

@@ -144,8 +144,12 @@ impl<S: Storage> Node<S> {
         now: Now,
     ) -> Result<Self, OpenError> {
         let mut rng = ChaCha8Rng::from_seed(seed);
+        let mut chain = Chain::open(storage, genesis)?;
+        chain.set_policy(config.policy);
+        // Nothing, unless bodies are let go of that were kept in an earlier life.
+        while chain.prune()? {}
         let mut node = Self {
-            chain: Chain::open(storage, genesis)?,
+            chain,
             mempool: Mempool::default(),
             own_gone: BTreeSet::new(),
             own: BTreeSet::new(),

@@ -57,6 +57,13 @@ pub const IBD_TIP_AGE: Millis = Millis::from_secs(24 * 3_600);
 /// Blocks below the reorg window whose undo is still kept, so that the operator can step back.
 pub const UNDO_MARGIN_BLOCKS: u64 = 144;
 
+/// Undo kept: blocks below the tip that can be reverted, and so the deepest fork that can be followed.
+pub const UNDO_BLOCKS: u64 = REORG_DEPTH_MAX + UNDO_MARGIN_BLOCKS;
+
+/// Heights that one block lets go of at most, when what lies behind it is due: more than one, so that
+/// a backlog shrinks while the chain grows, and few, so that a block costs about the same every time.
+pub const PRUNE_HEIGHTS_MAX: u64 = 4;
+
 /// Depth of the reorganizations that are one transaction (protocol §3): so many blocks leave and one
 /// more joins. Bounds a step to about 200 MiB of bodies, if all are full, which are read, and the
 /// accounts that they touch, which are written.

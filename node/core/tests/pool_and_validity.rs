@@ -5,6 +5,7 @@
 
 mod workshop;
 
+use archivas_core::chain::Policy;
 use archivas_core::node::{Action, Answer, Job, Node, NodeConfig, Ticket, check};
 use archivas_core::params::Genesis;
 use archivas_core::primitives::{
@@ -31,6 +32,7 @@ impl Alone {
             user_agent: String::new(),
             listen_port: 0,
             connect: vec![],
+            policy: Policy::default(),
         };
         let store = MemoryStorage::default();
         let node = Node::open(store, genesis.clone(), config, [7; 32], now).unwrap();

@@ -8,6 +8,7 @@ mod workshop;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use archivas_core::chain::Policy;
 use archivas_core::node::{Action, Node, NodeConfig, check};
 use archivas_core::p2p::message::{Hello, Item, Message, Response};
 use archivas_core::p2p::peer::{Direction, PeerId};
@@ -39,6 +40,7 @@ impl Desk {
             user_agent: String::new(),
             listen_port: 0,
             connect: vec![],
+            policy: Policy::default(),
         };
         let store = MemoryStorage::default();
         let id = genesis.id();

@@ -3,7 +3,7 @@
 use archivas_core::primitives::{
     Address, BlockId, CompactTarget, Header, Height, SignedTransfer, StateRoot,
 };
-use archivas_core::schema;
+use archivas_core::schema::{self, Status};
 use archivas_core::storage::Reader;
 use serde::Serialize;
 
@@ -41,7 +41,11 @@ pub fn block<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<ApiAnswer,
     let id = find(&snapshot, text)?;
     let unknown = || ApiError::unknown("there is no such block");
     let record = schema::header(&snapshot, &id)?.ok_or_else(unknown)?;
-    let transfers = schema::body(&snapshot, &id)?.ok_or_else(unknown)?;
+    let transfers = match schema::body(&snapshot, &id)? {
+        Some(transfers) => transfers,
+        None if record.status == Status::Pruned => return Err(below_base(&snapshot)?),
+        None => return Err(unknown()),
+    };
     let header: Header = record.header;
     let domain = &context.genesis.domain;
     Ok(ApiAnswer::ok(&BlockBody {
@@ -61,6 +65,18 @@ pub fn block<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<ApiAnswer,
             .map(|transfer| TransferBody::new(transfer, domain))
             .collect(),
     }))
+}
+
+/// What is answered for what stood in bodies that are not kept.
+pub fn below_base(rows: &impl Reader) -> Result<ApiError, ApiError> {
+    let base = schema::base(rows)?;
+    let sentence = format!("this node keeps no bodies of blocks up to height {base}: ask another");
+    Ok(ApiError::new(404, "below_base", sentence))
+}
+
+/// Whether the best chain's body of that height is not kept.
+pub fn is_below_base(rows: &impl Reader, height: Height) -> Result<bool, ApiError> {
+    Ok(height > Height::GENESIS && height <= schema::base(rows)?)
 }
 
 /// A block id (64 hex digits) or the height of a block on the best chain (decimal).
@@ -104,6 +120,9 @@ pub fn recent<C: Clock>(query: &Query, context: &ApiContext<C>) -> Result<ApiAns
     let mut blocks = Vec::with_capacity(limit);
     let mut next = Some(tip.height);
     while let Some(height) = next.filter(|_| blocks.len() < limit) {
+        if is_below_base(&snapshot, height)? {
+            break;
+        }
         blocks.push(recent_body(&snapshot, height)?.0);
         next = height.parent();
     }
@@ -113,6 +132,9 @@ pub fn recent<C: Clock>(query: &Query, context: &ApiContext<C>) -> Result<ApiAns
 /// The block of that height on the best chain, and the bytes of its transfers.
 pub fn recent_body(rows: &impl Reader, height: Height) -> Result<(RecentBody, usize), ApiError> {
     let gone = || ApiError::not_ready("storage_failed", "the node's block index has a gap");
+    if is_below_base(rows, height)? {
+        return Err(below_base(rows)?);
+    }
     let hash = schema::best_id(rows, height)?.ok_or_else(gone)?;
     let header = schema::required_header(rows, &hash)?.header;
     let transfers = schema::body(rows, &hash)?.ok_or_else(gone)?;
@@ -167,6 +189,48 @@ mod tests {
                 (200, expected.clone())
             );
         }
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_kept_is_404_and_said_to_be_below_the_base_and_lists_end_above_it() {
+        let node = TestNode::start_pruning(2).await;
+        let tx = node.pay(0).await;
+        let mut ids = Vec::new();
+        for _ in 0..4 {
+            ids.push(node.mine().await);
+        }
+        for gone in [
+            "/block/1",
+            "/block/2",
+            "/blocks/range?from=1",
+            "/blocks/since/0",
+        ] {
+            let (status, answer) = node.get(gone).await;
+            assert_eq!(
+                (status, &answer["code"]),
+                (404, &json!("below_base")),
+                "{gone}"
+            );
+        }
+        let (status, answer) = node.get(&format!("/block/{}", ids[0])).await;
+        assert_eq!((status, &answer["code"]), (404, &json!("below_base")));
+        assert_eq!(node.get("/block/0").await.0, 200);
+        assert_eq!(node.get("/block/3").await.0, 200);
+        let (_, recent) = node.get("/blocks/recent").await;
+        let listed = recent["blocks"].as_array().unwrap().iter();
+        let listed: Vec<_> = listed
+            .map(|block| block["hash"].as_str().unwrap())
+            .collect();
+        assert_eq!(listed, [&ids[3], &ids[2]]);
+        assert_eq!(node.get("/recentBlocks").await.1["count"], 2);
+        assert_eq!(node.get("/tx/recent").await, (200, json!({ "txs": [] })));
+        let (status, answer) = node.get(&format!("/tx/{tx}")).await;
+        let sentence = answer["error"].as_str().unwrap();
+        assert_eq!(status, 404);
+        assert!(sentence.ends_with("from above height 2"), "{sentence}");
+        let history = format!("/account/{}/txs", rich().address());
+        assert_eq!(node.get(&history).await.1["txs"], json!([]));
         node.stop().await;
     }
 

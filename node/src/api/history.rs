@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::account::parse;
 use super::answer::{ApiAnswer, ApiError};
+use super::block::is_below_base;
 use super::context::ApiContext;
 use super::query::{Query, malformed};
 use super::shapes::PlacedTransfer;
@@ -131,6 +132,9 @@ pub fn recent<C: Clock>(query: &Query, context: &ApiContext<C>) -> Result<ApiAns
         let Some(height) = next.filter(|_| txs.len() < limit) else {
             break;
         };
+        if is_below_base(&snapshot, height)? {
+            break;
+        }
         let block = BlockAt::read(&snapshot, schema::required_best(&snapshot, height)?)?;
         let newest_first = (0..block.transfers.len()).rev();
         let room = limit - txs.len();

@@ -8,7 +8,7 @@ use archivas_core::storage::Reader;
 use serde::Serialize;
 
 use super::answer::{ApiAnswer, ApiError};
-use super::block::{RecentBody, recent_body};
+use super::block::{RecentBody, below_base, is_below_base, recent_body};
 use super::context::ApiContext;
 use super::query::Query;
 use super::shapes::{NumberTransfer, block_work};
@@ -48,6 +48,9 @@ fn block_body(
 ) -> Result<(BlockBody, usize), ApiError> {
     let gone = || ApiError::not_ready("storage_failed", "the node's block index has a gap");
     let hash = schema::required_best(rows, height)?;
+    if is_below_base(rows, height)? {
+        return Err(below_base(rows)?);
+    }
     let header = schema::required_header(rows, &hash)?.header;
     let transfers = schema::body(rows, &hash)?.ok_or_else(gone)?;
     let bytes = transfers.iter().map(SignedTransfer::size).sum();
@@ -98,7 +101,9 @@ struct Recent {
 pub fn recent<C: Clock>(query: &Query, context: &ApiContext<C>) -> Result<ApiAnswer, ApiError> {
     let count = query.count("count", RECENT_DEFAULT, RECENT_MAX)?;
     let (snapshot, tip) = context.snapshot_at_tip()?;
-    let newest_first = (0..=tip.height.get()).rev().take(count);
+    let base = schema::base(&snapshot)?.get();
+    let oldest = if base == 0 { 0 } else { base + 1 };
+    let newest_first = (oldest..=tip.height.get()).rev().take(count);
     let mut blocks = page(&snapshot, newest_first, &context.genesis.domain)?;
     blocks.reverse();
     let count = blocks.len();

@@ -2,7 +2,7 @@
 //! mempool. The shape is the SDK's: the transfer's fields and the wire body side by side.
 
 use archivas_core::primitives::wire::WireTransfer;
-use archivas_core::primitives::{Address, BadHash, BlockId, Domain, SignedTransfer, TxId};
+use archivas_core::primitives::{Address, BadHash, BlockId, Domain, Height, SignedTransfer, TxId};
 use archivas_core::schema::{self, TxLocation};
 use serde::Serialize;
 
@@ -80,8 +80,21 @@ pub async fn tx<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<ApiAnsw
         return Ok(ApiAnswer::ok(&answer));
     }
     // A block may have taken it out of the mempool between the two looks.
-    confirmed(hash, context)?
-        .ok_or_else(|| ApiError::unknown("there is no such transfer in the chain or the mempool"))
+    match confirmed(hash, context)? {
+        Some(answer) => Ok(answer),
+        None => Err(unknown(&context.snapshot()?)?),
+    }
+}
+
+/// What is not found here may stand in a body that is not kept.
+fn unknown(snapshot: &Snapshot) -> Result<ApiError, ApiError> {
+    let base = schema::base(snapshot)?;
+    let mut sentence = "there is no such transfer in the chain or the mempool".to_owned();
+    if base > Height::GENESIS {
+        sentence =
+            format!("{sentence}, as far as this node knows blocks: from above height {base}");
+    }
+    Ok(ApiError::unknown(sentence))
 }
 
 /// The answer for a transfer on the best chain, all of it from one snapshot.

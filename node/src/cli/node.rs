@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use archivas_core::chain::Policy;
 use archivas_core::params::{Genesis, Retarget, networks};
 use archivas_core::primitives::{Address, Millis};
 use clap::Args;
@@ -185,6 +186,10 @@ async fn settings(config: &Config, genesis: &Genesis) -> Result<Settings, Failur
         p2p: config.p2p.address(),
         http: config.http.address(),
         connect,
+        policy: Policy {
+            prune_bodies: config.prune,
+            ..Policy::default()
+        },
         build: version::build_info(),
         seed,
         machine: Some(Arc::new(LiveMachine::new(config.data_dir.clone()))),

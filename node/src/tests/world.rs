@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
+use archivas_core::chain::Policy;
 use archivas_core::node::{Answer, Finding, Job, JobId, check};
 use archivas_core::params::{Allocation, Genesis, networks};
 use archivas_core::primitives::wire::WireTransfer;
@@ -232,26 +233,42 @@ pub(crate) fn payment(nonce: u64) -> String {
 impl TestNode {
     /// A node alone, on an empty store.
     pub(crate) async fn start() -> Self {
-        Self::start_with(TestHost::new(), 1, Vec::new()).await
+        Self::start_with(TestHost::new(), 1, Vec::new(), Policy::default()).await
+    }
+
+    /// A node alone that can revert `undo_blocks` blocks and keeps no bodies below.
+    pub(crate) async fn start_pruning(undo_blocks: u64) -> Self {
+        let policy = Policy {
+            undo_blocks,
+            prune_bodies: true,
+            ..Policy::default()
+        };
+        Self::start_with(TestHost::new(), 1, Vec::new(), policy).await
     }
 
     /// A node and the one that it is connected to.
     pub(crate) async fn start_two() -> (Self, Self) {
         let host = TestHost::new();
-        let other = Self::start_with(host.clone(), 1, Vec::new()).await;
+        let other = Self::start_with(host.clone(), 1, Vec::new(), Policy::default()).await;
         let connect = other.running.p2p_addr.into_iter().collect();
-        let node = Self::start_with(host, 2, connect).await;
+        let node = Self::start_with(host, 2, connect, Policy::default()).await;
         node.settle().await;
         (node, other)
     }
 
-    async fn start_with(host: TestHost, number: u8, connect: Vec<SocketAddr>) -> Self {
+    async fn start_with(
+        host: TestHost,
+        number: u8,
+        connect: Vec<SocketAddr>,
+        policy: Policy,
+    ) -> Self {
         let store = Store::open(InMemoryBackend::new()).unwrap();
         let settings = Settings {
             genesis: genesis(),
             p2p: Some(([10, 0, 0, number], 9090).into()),
             http: Some(([10, 0, 0, number], 8080).into()),
             connect,
+            policy,
             build: build_info(),
             seed: [number; 32],
             machine: None,

@@ -112,6 +112,7 @@ impl World {
         self.chain.set_policy(Policy {
             reorg_depth_max,
             minimum_chainwork: Work::from_be_bytes(minimum_chainwork),
+            ..Policy::default()
         });
     }
 

@@ -52,7 +52,7 @@ impl<S: Storage> Chain<S> {
         let (id, header) = (block.id(), *block.header());
         let (outcome, invalid) = match draft.admit_header(now, &id, &header)? {
             Admission::Stopped(stop) => (stop.into(), Vec::new()),
-            Admission::Stored(known) if known.status == Status::Stored => {
+            Admission::Stored(known) if known.status.had_body() => {
                 (BlockOutcome::Duplicate, Vec::new())
             }
             Admission::Stored(known) => draft.take_block(&id, known, block)?,

@@ -25,8 +25,12 @@ pub(super) struct View {
     /// Where a reorganization is walking that takes more than one step; `None` at rest. While
     /// walking the tip is some block on the way, not the one with the most work.
     pub walk: Option<Walk>,
-    /// On the best header's chain the bodies of all blocks below this height are here.
+    /// On the best header's chain the bodies of all blocks below this height are here, or were.
     pub missing_from: Height,
+    /// No block up to this height can be reverted.
+    pub horizon: Height,
+    /// Bodies begin above this height; never above the horizon.
+    pub base: Height,
 }
 
 /// A change in the making.
@@ -94,6 +98,12 @@ impl<S: Reader> Draft<'_, S> {
         }
         if view.walk != before.walk {
             write::set_walk(rows, view.walk.as_ref());
+        }
+        if view.horizon != before.horizon {
+            write::put_meta(rows, meta::HORIZON, &view.horizon);
+        }
+        if view.base != before.base {
+            write::put_meta(rows, meta::BASE, &view.base);
         }
         if view.next_arrival != before.next_arrival {
             write::put_meta(rows, meta::NEXT_ARRIVAL, &view.next_arrival);

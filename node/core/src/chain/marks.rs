@@ -10,7 +10,7 @@ use super::tree::{Entry, none};
 use super::verdict::{BadBranch, WalkVerdict};
 use crate::params::RULES_VERSION;
 use crate::primitives::{BlockId, Height, Timestamp};
-use crate::schema::{self, Status, meta, write};
+use crate::schema::{self, HeaderRecord, Status, meta, write};
 use crate::storage::{Reader, Storage, StorageError, Table};
 
 impl<S: Storage> Chain<S> {
@@ -26,6 +26,10 @@ impl<S: Storage> Chain<S> {
     ) -> Result<Result<WalkVerdict, BadBranch>, StorageError> {
         if let Err(bad) = self.find_branch(id)? {
             return Ok(Err(bad));
+        }
+        let on_best = self.height_on_best(id)?;
+        if on_best.is_some_and(|height| height <= self.view.horizon) {
+            return Ok(Err(BadBranch::BelowHorizon(self.view.horizon)));
         }
         let mut draft = self.draft(now);
         draft.mark(id, Status::SetAside)?;
@@ -51,6 +55,10 @@ impl<S: Storage> Chain<S> {
         }
         let mut draft = self.draft(now);
         let mut wave: Vec<Entry> = draft.first_marked(id)?.into_iter().collect();
+        let below = |(_, first): &Entry| first.header.height <= self.view.base;
+        if self.view.base > Height::GENESIS && wave.first().is_some_and(below) {
+            return Ok(Err(BadBranch::BelowHorizon(self.view.base)));
+        }
         while !wave.is_empty() {
             for (id, _) in &wave {
                 draft.take_off_mark(*id)?;
@@ -80,7 +88,7 @@ impl<S: Storage> Chain<S> {
         }
         // Without a clock no tip counts as old.
         let mut draft = self.draft(Timestamp::new(0));
-        let mut height = Height::GENESIS;
+        let mut height = self.view.base;
         loop {
             let ids = schema::ids_at(&draft.rows, height)?;
             if ids.is_empty() {
@@ -102,9 +110,16 @@ impl<S: Storage> Chain<S> {
 
 impl<S: Reader> Draft<'_, S> {
     fn has_old_mark(&self, id: &BlockId) -> Result<bool, StorageError> {
-        let status = schema::required_header(&self.rows, id)?.status;
+        let HeaderRecord { status, header, .. } = schema::required_header(&self.rows, id)?;
         let old = |rules_version| rules_version != RULES_VERSION;
-        Ok(matches!(status, Status::Invalid { rules_version } if old(rules_version)))
+        // Under a mark that stays, below the base height, nothing comes back.
+        Ok(
+            matches!(status, Status::Invalid { rules_version } if old(rules_version))
+                && header.height > self.view.base
+                && schema::required_header(&self.rows, &header.parent)?
+                    .status
+                    .is_valid(),
+        )
     }
 
     /// The farthest marked ancestor of a marked block, or the block itself.

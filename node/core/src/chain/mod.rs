@@ -10,6 +10,7 @@ mod headers;
 mod invariants;
 mod marks;
 mod open;
+mod prune;
 mod queries;
 mod reorganize;
 mod rivals;

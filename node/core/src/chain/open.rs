@@ -120,5 +120,7 @@ fn view(storage: &impl Reader) -> Result<View, StorageError> {
         lthash: schema::lthash(storage)?,
         walk: schema::meta_row(storage, meta::WALK)?,
         next_arrival: schema::required_meta_row(storage, meta::NEXT_ARRIVAL)?,
+        horizon: schema::horizon(storage)?,
+        base: schema::base(storage)?,
     })
 }

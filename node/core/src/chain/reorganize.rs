@@ -67,6 +67,7 @@ impl<S: Reader> Draft<'_, S> {
                     continue;
                 }
                 self.release_outweighed()?;
+                self.prune()?;
                 return Ok(culprits);
             }
             if !self.may_follow(&best)? {
@@ -178,7 +179,7 @@ impl<S: Reader> Draft<'_, S> {
     }
 
     /// A block that was checked before it was stored.
-    fn load(&mut self, id: &BlockId) -> Result<CheckedBlock, StorageError> {
+    pub(super) fn load(&mut self, id: &BlockId) -> Result<CheckedBlock, StorageError> {
         if let Some(fresh) = self.fresh.take_if(|fresh| fresh.id() == *id) {
             return Ok(fresh);
         }

@@ -47,7 +47,7 @@ impl<S: Reader> Draft<'_, S> {
             wave.clear();
             for (id, child) in children {
                 let stored = match child.status {
-                    Status::Stored => true,
+                    Status::Stored | Status::Pruned => true,
                     Status::HeaderOnly => false,
                     Status::Invalid { .. } | Status::SetAside => schema::has_body(&self.rows, &id)?,
                 };

@@ -84,6 +84,12 @@ pub enum BadBranch {
     /// Genesis is the network: there is no choice.
     #[error("the genesis block is the network: there is no choice about it")]
     Genesis,
+    /// It parts from the best chain, or leaves it, at a height from which nothing leads back.
+    #[error(
+        "what lies below height {0} can no longer be reverted: stop the node and use `archivas db \
+         rollback`, or sync again in a new data directory"
+    )]
+    BelowHorizon(Height),
 }
 
 /// What became of a block.

@@ -11,9 +11,9 @@ use super::draft::Draft;
 use super::headers::point;
 use super::queries::{descends, fork_of};
 use super::verdict::{BadBranch, HeldBranch, WalkVerdict};
-use crate::params::{IBD_TIP_AGE, REORG_DEPTH_MAX};
-use crate::primitives::{BlockId, Timestamp, Work};
-use crate::schema::{self, HeaderRecord, Tip, meta, write};
+use crate::params::{IBD_TIP_AGE, REORG_DEPTH_MAX, UNDO_BLOCKS};
+use crate::primitives::{BlockId, Height, Timestamp, Work};
+use crate::schema::{self, HeaderRecord, meta, write};
 use crate::storage::{Reader, Storage, StorageError};
 
 /// What a node follows by itself. Constants of a network's release, not of its genesis.
@@ -21,6 +21,10 @@ use crate::storage::{Reader, Storage, StorageError};
 pub struct Policy {
     /// How many blocks may be left for another branch without the operator.
     pub reorg_depth_max: u64,
+    /// How many blocks below the tip can be reverted; what lies deeper is let go of.
+    pub undo_blocks: u64,
+    /// Whether bodies that can no longer be reverted are let go of too, and their rows in indexes.
+    pub prune_bodies: bool,
     /// A tip of less work is one of a node that still catches up: it follows every branch.
     pub minimum_chainwork: Work,
 }
@@ -29,6 +33,8 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             reorg_depth_max: REORG_DEPTH_MAX,
+            undo_blocks: UNDO_BLOCKS,
+            prune_bodies: false,
             minimum_chainwork: Work::ZERO,
         }
     }
@@ -69,6 +75,9 @@ impl<S: Storage> Chain<S> {
             return Ok(Err(bad));
         }
         let mut draft = self.draft(now);
+        if draft.forks_below_horizon(id)? {
+            return Ok(Err(BadBranch::BelowHorizon(self.view.horizon)));
+        }
         write::put_meta(&mut draft.rows, meta::ACCEPTED, id);
         draft.release_all()?;
         let invalid = draft.follow_best()?;
@@ -82,7 +91,13 @@ impl<S: Reader> Draft<'_, S> {
     pub fn may_follow(&self, id: &BlockId) -> Result<bool, StorageError> {
         let record = self.record(id)?;
         let home_id = self.home()?;
-        if record.header.parent == home_id || self.is_catching_up()? || self.has_agreed_to(id)? {
+        if record.header.parent == home_id {
+            return Ok(true);
+        }
+        if self.forks_below_horizon(id)? {
+            return Ok(false);
+        }
+        if self.is_catching_up()? || self.has_agreed_to(id)? {
             return Ok(true);
         }
         let (home, fork) = (self.record(&home_id)?, self.fork_from(home_id, id)?);
@@ -93,6 +108,15 @@ impl<S: Reader> Draft<'_, S> {
         };
         Ok(depth <= self.policy.reorg_depth_max
             || above(record.chainwork) >= above(home.chainwork).saturating_mul(2))
+    }
+
+    /// Whether a branch parts from ours where nothing leads back to: then not even the operator's
+    /// word lets it be followed.
+    fn forks_below_horizon(&self, id: &BlockId) -> Result<bool, StorageError> {
+        if self.view.horizon == Height::GENESIS {
+            return Ok(false);
+        }
+        Ok(self.fork_from(self.home()?, id)?.header.height < self.view.horizon)
     }
 
     /// Where depths are measured from: the tip, or where a walk that is under way began; when the
@@ -174,25 +198,28 @@ impl<S: Reader> Draft<'_, S> {
     /// Brings held branches back into the choice while the node catches up.
     pub fn release_if_catching_up(&mut self) -> Result<(), StorageError> {
         match self.is_catching_up()? {
-            true => self.release_all(),
+            true => self.release_held(|draft, id, _| Ok(!draft.forks_below_horizon(id)?)),
             false => Ok(()),
         }
     }
 
     /// Brings all held branches back into the choice, to be judged anew: home has changed.
     pub fn release_all(&mut self) -> Result<(), StorageError> {
-        self.release_held(|_, _| true)
+        self.release_held(|_, _, _| Ok(true))
     }
 
     /// Brings back the held branches that our own outweighs: there is nothing to decide any more.
     pub fn release_outweighed(&mut self) -> Result<(), StorageError> {
-        self.release_held(|work, tip| work < tip.chainwork)
+        self.release_held(|draft, _, work| Ok(work < draft.view.tip.chainwork))
     }
 
-    fn release_held(&mut self, which: fn(Work, &Tip) -> bool) -> Result<(), StorageError> {
+    fn release_held(
+        &mut self,
+        which: fn(&Self, &BlockId, Work) -> Result<bool, StorageError>,
+    ) -> Result<(), StorageError> {
         for id in schema::held_tips(&self.rows)? {
             let record = self.record(&id)?;
-            if which(record.chainwork, &self.view.tip) {
+            if which(self, &id, record.chainwork)? {
                 write::set_block_tip(&mut self.rows, &id, &record, true);
             }
         }

@@ -53,7 +53,7 @@ pub fn apply_block<R: Reader>(
         write::put_account(rows, address, account);
     }
     write::set_undo(rows, &block.id(), Some(&changes.undo()));
-    index(rows, block, true);
+    set_index(rows, block, true);
     Ok(())
 }
 
@@ -79,7 +79,7 @@ pub fn revert_block<R: Reader>(
         return Err(StorageError::damaged(Table::Undo, id.as_bytes(), &why));
     }
     write::set_undo(rows, &id, None);
-    index(rows, block, false);
+    set_index(rows, block, false);
     Ok(())
 }
 
@@ -100,7 +100,7 @@ pub fn state_root_after(
 }
 
 /// Enters a block's transfers into the indexes by id and by account, or takes them out again.
-fn index<R: Reader>(rows: &mut Overlay<'_, R>, block: &CheckedBlock, present: bool) {
+pub fn set_index<R: Reader>(rows: &mut Overlay<'_, R>, block: &CheckedBlock, present: bool) {
     let (id, height): (BlockId, _) = (block.id(), block.header().height);
     for (index, transfer) in (0u32..).zip(block.transfers()) {
         let location = TxLocation {

@@ -6,7 +6,7 @@ mod apply;
 mod changes;
 mod undo;
 
-pub use apply::{Fault, apply_block, revert_block, state_root_after};
+pub use apply::{Fault, apply_block, revert_block, set_index, state_root_after};
 pub use undo::Undo;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::p2p::peer::{Direction, Disconnect, Peer, PeerId, judge_hello};
 use crate::params::peers::{
     HANDSHAKE_TIMEOUT, INBOUND_MAX, PING_INTERVAL, PROTOCOL_VERSION, REDIAL_MAX,
 };
-use crate::primitives::{BoundedString, Height, Now};
+use crate::primitives::{BoundedString, Now};
 use crate::storage::{Storage, StorageError};
 use core::net::SocketAddr;
 use rand_core::Rng as _;
@@ -112,7 +112,7 @@ impl<S: Storage> Node<S> {
             best: tip.id,
             height: tip.height,
             chainwork: tip.chainwork,
-            oldest_body: Height::GENESIS,
+            oldest_body: self.chain.oldest_body(),
             time: now.wall,
             user_agent: BoundedString::truncated(&self.config.user_agent),
             listen_port: self.config.listen_port,

@@ -8,8 +8,9 @@ use crate::params::peers::{
     BLOCK_CHECKS_MAX, BLOCK_TIMEOUT, BLOCKS_OUTSTANDING_MAX, BODY_WINDOW, HEADERS_MAX,
     HEADERS_TIMEOUT, REQ_BLOCKS_MAX, RIVAL_WINDOW,
 };
-use crate::primitives::{BlockId, BoundedVec, Header, Millis, Now, Work};
+use crate::primitives::{BlockId, BoundedVec, Header, Millis, Now};
 use crate::rules::Invalid;
+use crate::schema::HeaderRecord;
 use crate::storage::{Storage, StorageError};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -210,9 +211,10 @@ impl<S: Storage> Node<S> {
         if self.downloads.contains_key(&id) || self.is_checking(&id) {
             return Ok(false);
         }
-        let record = self.chain.header(&id)?;
-        let work = record.map_or(Work::ZERO, |record| record.chainwork);
-        let Some(peer) = self.choose_server(&id, work) else {
+        let Some(record) = self.chain.header(&id)? else {
+            return Ok(false);
+        };
+        let Some(peer) = self.choose_server(&id, &record) else {
             return Ok(false);
         };
         let state = self
@@ -229,10 +231,12 @@ impl<S: Storage> Node<S> {
 
     /// The peer to ask for a block: it should have it, has been punctual, and owes us least. So a few
     /// that claim to have everything and deliver nothing cannot keep a block among themselves.
-    fn choose_server(&self, id: &BlockId, work: Work) -> Option<PeerId> {
+    fn choose_server(&self, id: &BlockId, record: &HeaderRecord) -> Option<PeerId> {
+        let (work, height) = (record.chainwork, record.header.height);
         let can_serve = |peer: &Peer| {
             peer.is_ready()
                 && peer.has_room_for_block()
+                && peer.keeps_bodies_from() <= height
                 && peer.work >= work
                 && !peer.lacks.contains(id)
         };

@@ -2,6 +2,7 @@
 //! order, time stands still unless a test moves it.
 
 use super::*;
+use crate::chain::Policy;
 use crate::p2p::frame::kind;
 use crate::p2p::message::{Hello, Item, Response};
 use crate::p2p::peer::Direction;
@@ -45,6 +46,7 @@ fn open(
         user_agent: format!("/test:{number}/"),
         listen_port: 9090,
         connect,
+        policy: Policy::default(),
     };
     Node::open(storage, networks::dev(), config, [number; 32], now).expect("memory never fails")
 }
@@ -493,6 +495,7 @@ fn another_genesis_ends_the_connection_in_one_round_trip() {
         user_agent: String::new(),
         listen_port: 0,
         connect: vec![],
+        policy: Policy::default(),
     };
     let other = Node::open(
         MemoryStorage::default(),

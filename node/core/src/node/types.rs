@@ -1,5 +1,6 @@
 //! What goes into the node and what comes out of it.
 
+use crate::chain::Policy;
 use crate::mempool::Dropped;
 use crate::p2p::peer::{Direction, Disconnect, PeerId};
 use crate::primitives::{
@@ -22,6 +23,8 @@ pub struct NodeConfig {
     pub listen_port: u16,
     /// Peers to stay connected with.
     pub connect: Vec<SocketAddr>,
+    /// What is followed without the operator, and how much of the past is kept.
+    pub policy: Policy,
 }
 
 /// Connects an answer with who waits for it; drawn by the shell.

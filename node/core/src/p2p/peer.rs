@@ -6,7 +6,7 @@ use crate::params::peers::{
     ANNOUNCE_QUEUE_MAX, BLOCKS_OUTSTANDING_MAX, KNOWN_IDS_MAX, LATE_BLOCKS_MAX,
     POSTPONED_TRANSFERS_MAX, PROTOCOL_VERSION, SERVE_QUEUE_MAX, TRANSFERS_OUTSTANDING_MAX,
 };
-use crate::primitives::{BlockId, TxId, Work};
+use crate::primitives::{BlockId, Height, TxId, Work};
 use alloc::collections::{BTreeSet, VecDeque};
 use core::net::SocketAddr;
 
@@ -158,6 +158,13 @@ impl Peer {
     /// Whether both sides have said `Hello`.
     pub const fn is_ready(&self) -> bool {
         self.hello.is_some()
+    }
+
+    /// The lowest height whose body it said that it can serve.
+    pub fn keeps_bodies_from(&self) -> Height {
+        self.hello
+            .as_ref()
+            .map_or(Height::GENESIS, |hello| hello.oldest_body)
     }
 
     /// Whether it may be asked for one more block.

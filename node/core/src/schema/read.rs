@@ -202,6 +202,16 @@ pub fn tip(rows: &impl Reader) -> Result<Tip, StorageError> {
     })
 }
 
+/// The height up to which no block of the best chain can be reverted: its undo is gone.
+pub fn horizon(rows: &impl Reader) -> Result<Height, StorageError> {
+    Ok(meta_row(rows, meta::HORIZON)?.unwrap_or(Height::GENESIS))
+}
+
+/// The base height: bodies, and what indexes say of them, begin above it. Genesis when all are here.
+pub fn base(rows: &impl Reader) -> Result<Height, StorageError> {
+    Ok(meta_row(rows, meta::BASE)?.unwrap_or(Height::GENESIS))
+}
+
 /// The LtHash of all accounts after the tip.
 pub fn lthash(rows: &impl Reader) -> Result<LtHash, StorageError> {
     let bytes = rows.get(Table::Meta, meta::LTHASH)?;

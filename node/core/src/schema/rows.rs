@@ -25,6 +25,10 @@ pub mod meta {
     pub const WALK: &[u8] = b"walk";
     /// The block whose branch the operator has accepted; no row before that.
     pub const ACCEPTED: &[u8] = b"accepted";
+    /// The height up to which no block of the best chain can be reverted; no row for genesis.
+    pub const HORIZON: &[u8] = b"horizon";
+    /// The base height, up to which the best chain's bodies are not here; no row for genesis.
+    pub const BASE: &[u8] = b"base";
     /// The arrival number that the next connectable block gets.
     pub const NEXT_ARRIVAL: &[u8] = b"next_arrival";
 }
@@ -69,13 +73,22 @@ pub enum Status {
     },
     /// The operator set the block, or an ancestor of it, aside. Says nothing about the rules.
     SetAside,
+    /// The block is valid or beside the best chain, at or below the base height: its body was here,
+    /// or is covered by the snapshot that this database began with, and is not kept.
+    Pruned,
 }
 
 impl Status {
     /// True unless the block or an ancestor was found invalid or set aside.
     #[must_use]
     pub const fn is_valid(self) -> bool {
-        matches!(self, Status::HeaderOnly | Status::Stored)
+        matches!(self, Status::HeaderOnly | Status::Stored | Status::Pruned)
+    }
+
+    /// True when the body has been here without a mark, whether it still is or not.
+    #[must_use]
+    pub const fn had_body(self) -> bool {
+        matches!(self, Status::Stored | Status::Pruned)
     }
 }
 

@@ -57,6 +57,10 @@ pub(crate) fn put_body<R: Reader>(
     );
 }
 
+pub(crate) fn delete_body<R: Reader>(rows: &mut Overlay<'_, R>, id: &BlockId) {
+    rows.delete(Table::Bodies, id.as_bytes().to_vec());
+}
+
 /// Whether the header is the end of a valid branch of headers.
 pub(crate) fn set_header_tip<R: Reader>(
     rows: &mut Overlay<'_, R>,

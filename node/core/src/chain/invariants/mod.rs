@@ -74,6 +74,14 @@ impl<S: Storage> Chain<S> {
             heaviest.map(|record| record.chainwork) == Some(best.chainwork),
             || "another header has more work than the best one",
         )?;
+        ensure(
+            (schema::base(rows)?, schema::horizon(rows)?) == (view.base, view.horizon),
+            || "the base height or the undo horizon is not the stored one",
+        )?;
+        ensure(
+            view.base <= view.horizon,
+            || "blocks that could be reverted have no body",
+        )?;
         let arrival = schema::required_meta_row(rows, meta::NEXT_ARRIVAL)?;
         ensure(
             view.next_arrival == arrival,

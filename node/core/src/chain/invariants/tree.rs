@@ -83,10 +83,14 @@ impl<S: Storage> Chain<S> {
         let fits = match record.status {
             Status::HeaderOnly => !has_body,
             Status::Stored => has_body,
+            Status::Pruned => !has_body && header.height <= self.view.base,
             Status::Invalid { .. } | Status::SetAside => true,
         };
         ensure(fits, || format!("{id}: the body does not fit the status"))?;
-        let connectable = has_body && parent.arrival.is_some();
+        let marked_below = !record.status.is_valid() && header.height <= self.view.base;
+        let here = has_body || record.status == Status::Pruned;
+        let here = here || marked_below && record.arrival.is_some();
+        let connectable = here && parent.arrival.is_some();
         let order = connectable && record.arrival > parent.arrival;
         ensure(order || (!connectable && record.arrival.is_none()), || {
             format!("{id}: the arrival number does not fit the bodies")
@@ -157,7 +161,7 @@ impl<S: Storage> Chain<S> {
             let id = schema::best_header_id(&self.storage, Height::new(height))?;
             let status = id.and_then(|id| tree.get(&id)).map(|record| record.status);
             ensure(
-                status == Some(Status::Stored),
+                status.is_some_and(Status::had_body),
                 || "a body is missing below the first one",
             )?;
         }

@@ -5,6 +5,7 @@ mod failing_disk;
 mod lab;
 mod marks;
 mod opening;
+mod pruning;
 mod random_trees;
 mod reorganizing;
 mod serving;

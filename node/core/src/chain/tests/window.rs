@@ -3,7 +3,7 @@
 use super::lab::{Lab, Order};
 use super::*;
 use crate::chain::{HeldBranch, Policy, WalkVerdict};
-use crate::primitives::{Height, Millis, Timestamp, Work};
+use crate::primitives::{Height, Millis, Timestamp};
 
 const DEPTH_MAX: u64 = 3;
 
@@ -21,7 +21,7 @@ fn narrow(lab: &mut Lab, ours: usize) -> (Chain<MemoryStorage>, alloc::vec::Vec<
 fn narrowed(mut chain: Chain<MemoryStorage>) -> Chain<MemoryStorage> {
     chain.set_policy(Policy {
         reorg_depth_max: DEPTH_MAX,
-        minimum_chainwork: Work::ZERO,
+        ..Policy::default()
     });
     chain
 }
@@ -156,6 +156,7 @@ fn a_node_that_catches_up_follows_every_branch() {
     poor.set_policy(Policy {
         reorg_depth_max: DEPTH_MAX,
         minimum_chainwork: lab.get(&theirs[6]).chainwork,
+        ..Policy::default()
     });
     offer(&mut poor, &lab, &theirs[6..]);
     assert_eq!(poor.tip().id, theirs[6]);
