@@ -71,6 +71,7 @@ impl<S: Storage> Node<S> {
                 let code = match bad {
                     BadBranch::Unknown => "unknown_block",
                     BadBranch::Genesis => "genesis",
+                    BadBranch::BelowHorizon(_) => "below_horizon",
                 };
                 let sentence = bad.to_string();
                 Ok(Answer::Refused { code, sentence })
