@@ -32,7 +32,7 @@ mod window;
 
 pub use accounts::{Account, Accounts};
 pub use bech32::{address_of_text, address_text};
-pub use block::{BLOCK_BYTES_MAX, Block, tx_root};
+pub use block::{BLOCK_BYTES_MAX, Block, judge_form, judge_seal, tx_root};
 pub use bytes::{Unreadable, hex};
 pub use chain::Model;
 pub use genesis::Genesis;
