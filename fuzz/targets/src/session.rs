@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
+use archivas_core::chain::Policy;
 use archivas_core::node::{Action, Answer, Job, JobId, Node, NodeConfig, Ticket, check};
 use archivas_core::p2p::message::{GetHeaders, Hello, Item, Message, Response};
 use archivas_core::p2p::peer::{Direction, PeerId};
@@ -139,6 +140,7 @@ fn open(now: Now, seed: u8) -> Node<MemoryStorage> {
         user_agent: "target".into(),
         listen_port: 0,
         connect: vec![],
+        policy: Policy::default(),
     };
     Node::open(
         MemoryStorage::new(),
