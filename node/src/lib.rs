@@ -2,7 +2,8 @@
 //! around the pure core, and the `archivas` command.
 //!
 //! `driver`, `connections`, `store`, `api`, `http` and `service` are the same in both worlds and
-//! touch them only through `ports`; `live` is the real world's half of the ports, `cli` the program.
+//! touch them only through `ports`; `live` is the real world's half of the ports, `cli` the program,
+//! `keys` what its wallet keeps.
 
 pub mod api;
 pub mod cli;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod connections;
 pub mod driver;
 pub mod http;
+pub mod keys;
 pub mod life;
 pub mod live;
 pub mod metrics;

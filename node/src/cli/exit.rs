@@ -5,6 +5,7 @@ use archivas_core::storage::{StorageError, StorageErrorKind};
 
 use crate::config::ConfigError;
 use crate::driver::StopError;
+use crate::keys::KeyStoreError;
 use crate::live::data_dir::DataDirError;
 use crate::service::StartError;
 
@@ -28,6 +29,8 @@ pub enum Exit {
     OtherNetwork = 6,
     /// Disk full or I/O error.
     Disk = 7,
+    /// A key does not open with that passphrase.
+    WrongPassphrase = 8,
 }
 
 /// A panic's exit code.
@@ -103,6 +106,24 @@ impl From<StartError> for Failure {
             StartError::Open(OpenError::Storage(error)) => of_storage(error),
             StartError::Open(OpenError::Damaged(_)) => Exit::Damaged,
             StartError::Open(_) => Exit::OtherNetwork,
+        };
+        Self {
+            exit,
+            sentence: error.to_string(),
+        }
+    }
+}
+
+impl From<KeyStoreError> for Failure {
+    fn from(error: KeyStoreError) -> Self {
+        let exit = match &error {
+            KeyStoreError::WrongPassphrase => Exit::WrongPassphrase,
+            KeyStoreError::Damaged(_) => Exit::Damaged,
+            KeyStoreError::Io { .. } => Exit::Disk,
+            KeyStoreError::BadName(_) => Exit::Usage,
+            KeyStoreError::Open(_) | KeyStoreError::Unknown(_) | KeyStoreError::Taken(_) => {
+                Exit::Refused
+            }
         };
         Self {
             exit,

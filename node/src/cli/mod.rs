@@ -8,10 +8,12 @@ mod config;
 mod devnet;
 mod exit;
 mod genesis;
+mod key;
 mod node;
 mod output;
 mod peers;
 mod report;
+mod secret_input;
 mod state;
 mod tx;
 pub mod version;
@@ -72,6 +74,9 @@ enum Command {
     /// Change what a running node logs, or stop it
     #[command(subcommand)]
     Admin(admin::AdminCommand),
+    /// Encrypted keys of wallets
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Send transfers and follow them
     #[command(subcommand)]
     Tx(tx::TxCommand),
@@ -144,6 +149,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Chain(command) => chain::run(command, &global, output).await,
             Command::Peers(command) => peers::run(command, &global, output).await,
             Command::Admin(command) => admin::run(command, &global, output).await,
+            Command::Key(command) => key::run(command, output),
             Command::Tx(command) => tx::run(command, &global, output).await,
             Command::State(command) => state::run(command, &global, output).await,
             Command::Status(args) => state::status(&args.client(&global)?, output).await,
@@ -177,6 +183,9 @@ fn variables() -> Vec<String> {
     collect_variables(&Cli::command(), &mut known);
     // Read by the simulator, and by tests that run this program.
     known.push("ARCHIVAS_BIN".to_owned());
+    known.push("ARCHIVAS_REQUIRE".to_owned());
+    // Never an argument.
+    known.push(secret_input::PASSPHRASE.to_owned());
     known.sort();
     known.dedup();
     known
