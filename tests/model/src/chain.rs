@@ -166,8 +166,14 @@ impl Model {
         loop {
             let best = self.best_to_follow(now_ms);
             match self.judge_branch(&best) {
-                Ok(()) if best == self.tip => break,
-                Ok(()) => self.tip = best,
+                Ok(()) => {
+                    let moves = best != self.tip;
+                    self.tip = best;
+                    self.keep_word();
+                    if !moves {
+                        break;
+                    }
+                }
                 Err((at, rule)) => {
                     self.tree.mark(&at, Mark::Invalid);
                     culprits.push((at, rule));

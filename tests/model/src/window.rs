@@ -70,6 +70,14 @@ impl Model {
         }
     }
 
+    /// The operator's word counts until the best chain holds the block that it names.
+    pub(crate) fn keep_word(&mut self) {
+        let kept = |id: &Hash| self.tree.descends(&self.tip, id);
+        if self.window.accepted.as_ref().is_some_and(kept) {
+            self.window.accepted = None;
+        }
+    }
+
     /// Whether a block is on no branch that forks too deep below home: the tip or, where the
     /// operator has set that aside, the last block below it that has no mark.
     fn may_follow(&self, id: &Hash, now_ms: u64) -> bool {

@@ -11,7 +11,7 @@ use super::draft::{Draft, Finished};
 use super::queries::fork_height;
 use super::verdict::WalkVerdict;
 use crate::ledger::{self, Fault};
-use crate::primitives::{BlockId, Height, Timestamp};
+use crate::primitives::{BlockId, Header, Height, Timestamp};
 use crate::rules::{CheckedBlock, Invalid};
 use crate::schema::{self, Tip, Walk, write};
 use crate::storage::{Reader, Storage, StorageError, Table};
@@ -62,6 +62,7 @@ impl<S: Reader> Draft<'_, S> {
             if best == self.view.tip.id {
                 let moved = self.has_left_home()?;
                 self.view.walk = None;
+                self.forget_kept_word()?;
                 if moved {
                     self.release_all()?;
                     continue;
@@ -114,33 +115,29 @@ impl<S: Reader> Draft<'_, S> {
     }
 
     /// The way from the best chain to a block that is not on it: the height of the last shared
-    /// block, and the blocks after it, lowest first. On the best header's chain, where nearly all
-    /// ways lead, only as many as there are moves; elsewhere the whole branch is followed down.
+    /// block, and the blocks after it, lowest first, or as many of them as there are moves. The
+    /// branch is followed down to the best header's chain, where nearly all ways lead; there nothing
+    /// is read that this change does not reach.
     fn route(&self, target: &BlockId) -> Result<(Height, Vec<BlockId>), StorageError> {
-        let height = schema::required_header(&self.rows, target)?.header.height;
-        if schema::best_header_id(&self.rows, height)? != Some(*target) {
-            return self.route_down(*target);
-        }
-        let fork = fork_height(&self.rows, height.min(self.view.tip.height))?;
-        let most = self.moves_left.min(height.get() - fork.get());
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        Ok((
-            fork,
-            schema::best_header_ids(&self.rows, fork.next(), most)?,
-        ))
-    }
-
-    fn route_down(&self, target: BlockId) -> Result<(Height, Vec<BlockId>), StorageError> {
-        let mut path = Vec::new();
-        let mut id = target;
+        let (mut beside, mut id) = (Vec::new(), *target);
         loop {
-            let header = schema::required_header(&self.rows, &id)?.header;
-            if schema::best_id(&self.rows, header.height)? == Some(id) {
-                path.reverse();
-                return Ok((header.height, path));
+            let Header { height, parent, .. } = schema::required_header(&self.rows, &id)?.header;
+            if schema::best_id(&self.rows, height)? == Some(id) {
+                beside.reverse();
+                return Ok((height, beside));
             }
-            path.push(id);
-            id = header.parent;
+            if schema::best_header_id(&self.rows, height)? == Some(id) {
+                let fork = fork_height(&self.rows, height.min(self.view.tip.height))?;
+                let shared = height.get() - fork.get();
+                let most = usize::try_from(self.moves_left.min(shared)).unwrap_or(usize::MAX);
+                let mut path = schema::best_header_ids(&self.rows, fork.next(), most)?;
+                if shared <= self.moves_left {
+                    path.extend(beside.into_iter().rev());
+                }
+                return Ok((fork, path));
+            }
+            beside.push(id);
+            id = parent;
         }
     }
 

@@ -13,13 +13,15 @@ const RIVALS_MAX: usize = 8;
 
 impl<S: Storage> Chain<S> {
     /// The blocks whose bodies are not here on branches that have more work than the tip and do not
-    /// end in the best header: the branch with the most work first, of each the lowest first. A
+    /// end in the best header: first the children of the tip, so that no number of other branches
+    /// holds up our own; then the branch with the most work first, of each the lowest first. A
     /// branch with more than `depth` blocks that cannot be connected yet is left out.
     ///
     /// # Errors
     /// The machine's only.
     pub fn missing_of_rivals(&self, depth: usize) -> Result<Vec<BlockId>, StorageError> {
-        let mut missing = Vec::new();
+        let children = self.missing_children()?;
+        let mut missing = children.clone();
         for end in schema::heaviest_headers(&self.storage, RIVALS_MAX + 1)? {
             if end == self.view.best_header.id {
                 continue;
@@ -28,7 +30,25 @@ impl<S: Storage> Chain<S> {
             if record.chainwork <= self.view.tip.chainwork {
                 break;
             }
-            missing.extend(self.missing_below(end, depth)?.unwrap_or_default());
+            let mut below = self.missing_below(end, depth)?.unwrap_or_default();
+            below.retain(|id| !children.contains(id));
+            missing.append(&mut below);
+        }
+        Ok(missing)
+    }
+
+    /// The children of the tip without a body, but for the one below the best header.
+    fn missing_children(&self) -> Result<Vec<BlockId>, StorageError> {
+        let tip = &self.view.tip;
+        let height = tip.height.next();
+        let best = schema::best_header_id(&self.storage, height)?;
+        let mut missing = Vec::new();
+        for id in schema::ids_at(&self.storage, height)? {
+            let record = schema::required_header(&self.storage, &id)?;
+            let waits = record.status == Status::HeaderOnly && record.header.parent == tip.id;
+            if waits && best != Some(id) {
+                missing.push(id);
+            }
         }
         Ok(missing)
     }

@@ -62,7 +62,8 @@ impl<S: Storage> Chain<S> {
     }
 
     /// Lets a branch be followed at the operator's wish, however deep it forks: the one that holds
-    /// or will hold this block. It is followed once it has the most work.
+    /// or will hold this block. It is followed once it has the most work; with that the word is
+    /// kept, and what forks deep from then on waits for another.
     ///
     /// # Errors
     /// The machine's outside; inside, why there is no such branch.
@@ -78,7 +79,7 @@ impl<S: Storage> Chain<S> {
         if draft.forks_below_horizon(id)? {
             return Ok(Err(BadBranch::BelowHorizon(self.view.horizon)));
         }
-        write::put_meta(&mut draft.rows, meta::ACCEPTED, id);
+        write::set_accepted(&mut draft.rows, Some(id));
         draft.release_all()?;
         let invalid = draft.follow_best()?;
         let finished = draft.finish(&self.view);
@@ -169,7 +170,7 @@ impl<S: Reader> Draft<'_, S> {
 
     /// Whether a walk to this branch is under way, or the operator has accepted it.
     fn has_agreed_to(&self, id: &BlockId) -> Result<bool, StorageError> {
-        let accepted: Option<BlockId> = schema::meta_row(&self.rows, meta::ACCEPTED)?;
+        let accepted = self.accepted()?;
         let target = self.view.walk.map(|walk| walk.target);
         for agreed in target.iter().chain(&accepted) {
             if descends(&self.rows, id, agreed)? {
@@ -177,6 +178,22 @@ impl<S: Reader> Draft<'_, S> {
             }
         }
         Ok(false)
+    }
+
+    fn accepted(&self) -> Result<Option<BlockId>, StorageError> {
+        schema::meta_row(&self.rows, meta::ACCEPTED)
+    }
+
+    /// Forgets which branch the operator has accepted once the best chain holds it: in time every
+    /// branch descends from a block that was accepted long ago, and no window would be left.
+    pub fn forget_kept_word(&mut self) -> Result<(), StorageError> {
+        if let Some(accepted) = self.accepted()? {
+            let height = self.record(&accepted)?.header.height;
+            if schema::best_id(&self.rows, height)? == Some(accepted) {
+                write::set_accepted(&mut self.rows, None);
+            }
+        }
+        Ok(())
     }
 
     /// Whether the node is in its initial download. A tip on the way of a walk is always old and

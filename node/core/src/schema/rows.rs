@@ -23,7 +23,8 @@ pub mod meta {
     pub const LTHASH: &[u8] = b"lthash";
     /// Where a long reorganization is walking, and from where: a `Walk`; no row at rest.
     pub const WALK: &[u8] = b"walk";
-    /// The block whose branch the operator has accepted; no row before that.
+    /// The block whose branch the operator has accepted; no row before that, nor once the best
+    /// chain holds it.
     pub const ACCEPTED: &[u8] = b"accepted";
     /// The height up to which no block of the best chain can be reverted; no row for genesis.
     pub const HORIZON: &[u8] = b"horizon";

@@ -27,6 +27,14 @@ pub(crate) fn set_walk<R: Reader>(rows: &mut Overlay<'_, R>, walk: Option<&Walk>
     }
 }
 
+/// Names the block whose branch the operator has accepted, or says that there is none.
+pub(crate) fn set_accepted<R: Reader>(rows: &mut Overlay<'_, R>, id: Option<&BlockId>) {
+    match id {
+        Some(id) => put_meta(rows, meta::ACCEPTED, id),
+        None => rows.delete(Table::Meta, meta::ACCEPTED.to_vec()),
+    }
+}
+
 pub(crate) fn put_lthash<R: Reader>(rows: &mut Overlay<'_, R>, lthash: &LtHash) {
     rows.put(Table::Meta, meta::LTHASH.to_vec(), lthash.to_bytes());
 }

@@ -2,8 +2,12 @@
 
 use super::lab::{Lab, Order};
 use super::*;
+use crate::chain::queries::fork_of;
 use crate::chain::{HeldBranch, Policy, WalkVerdict};
 use crate::primitives::{Height, Millis, Timestamp};
+use crate::storage::StorageError;
+use alloc::vec::Vec;
+use core::cell::Cell;
 
 const DEPTH_MAX: u64 = 3;
 
@@ -11,7 +15,7 @@ const DEPTH_MAX: u64 = 3;
 const SOON: Timestamp = Timestamp::new(1_700_001_000_000);
 
 /// A chain with a narrow window and a line of `ours` blocks.
-fn narrow(lab: &mut Lab, ours: usize) -> (Chain<MemoryStorage>, alloc::vec::Vec<BlockId>) {
+fn narrow(lab: &mut Lab, ours: usize) -> (Chain<MemoryStorage>, Vec<BlockId>) {
     let mut chain = narrowed(lab.chain());
     let line = lab.busy_line(lab.root, ours, 1);
     assert!(offer(&mut chain, lab, &line).held.is_empty());
@@ -252,4 +256,67 @@ fn a_held_branch_that_forks_near_the_tip_of_another_one_is_followed() {
     chain.accept_branch(SOON, &light[0]).unwrap().unwrap();
     assert_eq!(chain.tip().id, heavy[2]);
     assert_eq!(chain.held_branches().unwrap(), []);
+}
+
+#[test]
+fn the_operators_word_is_kept_by_following_the_branch_and_lets_no_later_one_in() {
+    let mut lab = Lab::new();
+    let (mut chain, ours) = narrow(&mut lab, 6);
+    let theirs = lab.line(ours[0], 7, 2);
+    offer(&mut chain, &lab, &theirs);
+    chain.accept_branch(SOON, &theirs[0]).unwrap().unwrap();
+    assert_eq!(chain.tip().id, theirs[6]);
+    chain = narrowed(reopen(&chain, &lab));
+    // Has the most work, descends from what was accepted, and forks far below the tip.
+    let deep = lab.line(theirs[1], 6, 3);
+    offer(&mut chain, &lab, &deep);
+    assert_eq!(chain.tip().id, theirs[6]);
+    assert_eq!(chain.held_branches().unwrap().len(), 1);
+}
+
+#[test]
+fn however_many_branches_are_held_the_next_block_of_our_own_is_asked_for() {
+    let mut lab = Lab::new();
+    let (mut chain, ours) = narrow(&mut lab, 6);
+    let theirs = lab.line(ours[0], 8, 2);
+    offer(&mut chain, &lab, &theirs);
+    for variant in 10..30 {
+        let end = lab.empty(theirs[7], variant);
+        offer(&mut chain, &lab, &[end]);
+    }
+    assert_eq!(chain.held_branches().unwrap().len(), 20);
+    let next = lab.empty(ours[5], 1);
+    let headers = [lab.header(&next)];
+    assert_eq!(chain.accept_headers(SOON, &headers).unwrap().stop, None);
+    assert!(chain.missing_bodies(9).unwrap().is_empty());
+    assert_eq!(chain.missing_of_rivals(9).unwrap(), [next]);
+}
+
+/// A store that counts what is read of it.
+struct Counting<'a>(&'a MemoryStorage, Cell<usize>);
+
+impl Reader for Counting<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.1.set(self.1.get() + 1);
+        self.0.get(table, key)
+    }
+
+    fn scan(&self, table: Table, scan: &Scan) -> Result<Vec<Row>, StorageError> {
+        self.1.set(self.1.get() + 1);
+        self.0.scan(table, scan)
+    }
+}
+
+#[test]
+fn the_fork_of_a_long_branch_is_found_without_going_down_all_of_it() {
+    let mut lab = Lab::new();
+    let (mut chain, ours) = narrow(&mut lab, 40);
+    let theirs = lab.line(ours[0], 45, 2);
+    let beside = lab.empty(theirs[42], 3);
+    offer(&mut chain, &lab, &theirs);
+    offer(&mut chain, &lab, &[beside]);
+    let rows = Counting(chain.reader(), Cell::new(0));
+    let fork = fork_of(&rows, chain.tip().height, &beside).unwrap();
+    assert_eq!((fork, chain.tip().id), (Height::new(1), ours[39]));
+    assert!(rows.1.get() < 25, "{} reads", rows.1.get());
 }
