@@ -1,83 +1,187 @@
 #!/usr/bin/env bash
-# Planted bugs: applies each patch of ci/mutants/ (or those NAMED) to a scratch copy, builds the
-# simulator, and runs the patch's scenario until the check that it names fails. A bug that survives
-# SEEDS seeds (20), does not build or does not apply is a failure, and each says which. The REPRO line of
-# the first failing seed must show the same failure again.
+# Planted bugs: applies patches of ci/mutants/ one by one to a scratch copy, builds it, and runs what
+# each patch's header says must notice it (ci/mutants/README.md). Prints what became of each.
+#   ci/mutants.sh                 those whose files the last commit touches, and four more by turn;
+#                                 begins no more after BUDGET seconds (480)
+#   ci/mutants.sh --all           every patch
+#   ci/mutants.sh NAME…           these
+# SEEDS (20) is how many seeds a scenario gets, BASE (HEAD~1) what the last commit is compared with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seeds=${SEEDS:-20}
-target=${CARGO_TARGET_DIR:-$PWD/target}
-scratch=$target/mutants
+scratch=${CARGO_TARGET_DIR:-$PWD/target}/planted
 tree=$scratch/tree
+sim=$scratch/mutants/archivas-sim
+clean=$scratch/clean-sim
+# A bug may make a run endless or let it eat all memory: neither may take the machine with it.
+run_s_max=120
+run_kib_max=$((6 << 20))
 
-# Whether a log's verdict is about this check. Its name alone proves nothing: a failing run lists all.
-failed_by() { grep -q "^FAILED: [^:]*: $1: " "$2"; }
+field() { sed -n "/^diff /q; s/^$2: *//p" "$1" | head -n 1; }
+files_of() { sed -n 's/^+++ b\///p; s/^--- a\///p' "$1" | sort -u; }
 
-field() { sed -n "s/^$2: *//p" "$1" | head -n 1; }
-
-# The dependencies that `cargo sim` has built serve here as well: only our own crates are built anew.
-seed_cache() {
-    [ -d "$scratch/release" ] && return
-    mkdir -p "$scratch/release"
-    for part in .fingerprint build deps; do
-        if [ -d "$target/release/$part" ]; then
-            cp -al "$target/release/$part" "$scratch/release/$part"
-        fi
-    done
-}
-
-copy_tree() {
-    rm -rf "$tree"
+# The scratch copy becomes what lies here. Only what differs is written: cargo goes by times.
+sync_tree() {
     mkdir -p "$tree"
-    git ls-files -z | xargs -0 cp --parents --preserve=mode,timestamps -t "$tree"
+    local file wanted=$scratch/files.wanted present=$scratch/files.present
+    git ls-files --cached --others --exclude-standard | while read -r file; do
+        if [ -f "$file" ]; then printf '%s\n' "$file"; fi
+    done | sort >"$wanted"
+    (cd "$tree" && find . -type f -printf '%P\n') | sort >"$present"
+    comm -13 "$wanted" "$present" | while read -r file; do rm -- "$tree/$file"; done
+    while read -r file; do
+        cmp -s "$file" "$tree/$file" && continue
+        mkdir -p "$tree/$(dirname "$file")"
+        cp "$file" "$tree/$file"
+    done <"$wanted"
 }
 
-build() { (cd "$tree" && CARGO_TARGET_DIR="$scratch" cargo build --release --quiet --package archivas-sim); }
+patch_tree() { (cd "$tree" && GIT_CEILING_DIRECTORIES=$scratch git apply "$@"); }
+cargo_in_tree() { (cd "$tree" && CARGO_TARGET_DIR=$scratch cargo "$@"); }
+build_sim() { cargo_in_tree build --quiet --profile mutants --package archivas-sim; }
 
-# Prints what became of one planted bug; true if it was killed as it should be.
-try_one() {
-    local patch=$1 scenario check seed log code replay
-    scenario=$(field "$patch" scenario) check=$(field "$patch" check)
-    log=$scratch/$(basename "$patch" .patch).log
-    copy_tree
-    if ! (cd "$tree" && GIT_CEILING_DIRECTORIES="$scratch" git apply "$patch") 2>"$log"; then
-        echo "does not apply"; cat "$log" >&2; return 1
-    fi
-    find "$tree" -newer "$log" -name '*.rs' -exec touch {} +
-    if ! build >"$log" 2>&1; then
-        echo "does not build"; tail -n 20 "$log" >&2; return 1
-    fi
+# Runs a command within the limits, adds its CPU time to `core_s`, and gives its exit code.
+core_s=0
+limited() {
+    local out=$1 code=0 spent
+    shift
+    local TIMEFORMAT='%U %S'
+    spent=$({ time (ulimit -v "$run_kib_max"; cd "$scratch"; exec timeout -k 5 "$run_s_max" "$@" >"$out" 2>&1) || echo "exit $?"; } 2>&1)
+    case $spent in *exit*) code=$(sed -n 's/.*exit \([0-9]*\).*/\1/p' <<<"$spent" | tail -n 1) ;; esac
+    core_s=$(grep -v '^exit' <<<"$spent" | tail -n 1 | awk -v s="$core_s" '{ printf "%.1f", s + $1 + $2 }')
+    return "$code"
+}
+
+# The check that a log's verdict is about. A name alone proves nothing: a failing run lists them all.
+verdict_of() { sed -n 's/.*FAILED: [^:]*: \([a-z_]*\): .*/\1/p' "$1" | head -n 1; }
+
+# Plays seeds of a scenario until one fails as the patch says it must.
+try_scenario() {
+    local scenario=$1 checks=$2 log=$3 seed code again replay check
     for ((seed = 1; seed <= seeds; seed++)); do
         code=0
-        (cd "$scratch" && "$scratch/release/archivas-sim" run "$scenario" --seed "$seed") >"$log" 2>&1 || code=$?
+        limited "$log" "$sim" run "$scenario" --seed "$seed" || code=$?
         [ "$code" -eq 0 ] && continue
-        if ! failed_by "$check" "$log"; then
-            echo "failed otherwise than by $check (exit $code)"; tail -n 20 "$log" >&2; return 1
+        check=$(verdict_of "$log")
+        if [[ " $checks " != *" ${check:-nothing} "* ]]; then
+            say "WRONGLY" "${check:-exit $code}" "$seed" "failed otherwise than by: $checks"
+            tail -n 12 "$log" >&2
+            return 1
         fi
         replay=$(sed -n 's/.*REPRO *cargo sim *//p' "$log" | head -n 1)
         again=0
-        (cd "$scratch" && eval "'$scratch/release/archivas-sim' $replay") >"$log.replay" 2>&1 || again=$?
-        if [ "$again" -ne "$code" ] || ! failed_by "$check" "$log.replay"; then
-            echo "REPRO shows something else (exit $again, not $code): $replay"; tail -n 20 "$log.replay" >&2; return 1
+        (cd "$scratch" && eval "timeout $run_s_max '$sim' $replay") >"$log.replay" 2>&1 || again=$?
+        if [ "$again" -ne "$code" ] || [ "$(verdict_of "$log.replay")" != "$check" ]; then
+            say "NO REPRO" "$check" "$seed" "exit $again, not $code: $replay"
+            return 1
         fi
-        echo "killed by $check at seed $seed of $scenario, exit $code, REPRO shows it again"
+        if ! (cd "$scratch" && "$clean" run "$scenario" --seed "$seed") >"$log.clean" 2>&1; then
+            say "WRONGLY" "$check" "$seed" "$scenario fails without the bug as well"
+            return 1
+        fi
+        say "killed" "$check" "$seed" "$scenario"
         return 0
     done
-    echo "survived $seeds seeds of $scenario"
-    return 1
+    return 2
 }
 
-if [ $# -gt 0 ]; then
-    patches=("${@/#/$PWD/ci/mutants/}")
-    patches=("${patches[@]/%/.patch}")
-else
-    patches=("$PWD"/ci/mutants/*.patch)
-fi
-seed_cache
-survivors=0
+# Runs the test that the patch names; it must be there, and fail.
+try_test() {
+    local log=$1 code=0 name
+    shift
+    name=${!#}
+    if ! cargo_in_tree test --quiet --profile mutants "${@:1:$#-1}" --no-run >"$log" 2>&1; then
+        say "NO BUILD" "-" "-" "its tests do not build"
+        tail -n 20 "$log" >&2
+        return 1
+    fi
+    limited "$log" env -C "$tree" "CARGO_TARGET_DIR=$scratch" cargo test --profile mutants "$@" || code=$?
+    if [ "$code" -ne 0 ] && grep -qE "^test (.*::)?$name( - should panic)? \.\.\. FAILED" "$log"; then
+        say "killed" "$name" "-" "test"
+        return 0
+    fi
+    if ! grep -qE "^test (.*::)?$name" "$log"; then
+        say "NO TEST" "$name" "-" "there is no such test: cargo test $*"
+        return 1
+    fi
+    return 2
+}
+
+say() {
+    printf '%-34s %-9s %-26s %5s %7s %6s  %s\n' "$name" "$1" "$2" "$3" "$core_s" "$((SECONDS - begun))" "$4"
+    printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "$1" "$2" "$3" "$core_s" "$4" >>"$scratch/results.tsv"
+}
+
+# What becomes of one planted bug; true if it was killed as it should be.
+try_one() {
+    local patch=$1 name scenario test log outcome=2 begun=$SECONDS
+    name=$(basename "$patch" .patch) core_s=0 log=$scratch/$name.log
+    scenario=$(field "$patch" scenario) test=$(field "$patch" test)
+    if ! patch_tree "$patch" 2>"$log"; then
+        say "NO APPLY" "-" "-" "does not apply: $(head -n 1 "$log")"
+        return 1
+    fi
+    if [ -n "$scenario" ]; then
+        if build_sim >"$log" 2>&1; then
+            outcome=0
+            try_scenario "$scenario" "$(field "$patch" check)" "$log" || outcome=$?
+            if [ "$outcome" -eq 2 ] && [ "$scenario" != swarm ] && [ -n "$swarm" ]; then
+                outcome=0
+                try_scenario swarm "$(field "$patch" check)" "$log" || outcome=$?
+            fi
+        else
+            outcome=1
+            say "NO BUILD" "-" "-" "does not build: $(grep -m 1 '^error' "$log")"
+            tail -n 20 "$log" >&2
+        fi
+    fi
+    if [ "$outcome" -eq 2 ] && [ -n "$test" ]; then
+        outcome=0
+        # shellcheck disable=SC2086 # words of a header
+        try_test "$log" $test || outcome=$?
+    fi
+    if [ "$outcome" -eq 2 ]; then
+        say "SURVIVED" "-" "$seeds" "$scenario $test"
+        outcome=1
+    fi
+    patch_tree -R "$patch" 2>/dev/null || sync_tree
+    return "$outcome"
+}
+
+# Those that the last commit touches, and four more by turn.
+of_this_commit() {
+    local changed patch turn
+    changed=$(git diff --name-only "${BASE:-HEAD~1}" 2>/dev/null || true)
+    for patch in "${all[@]}"; do
+        if { files_of "$patch"; echo "${patch#"$PWD"/}"; } | grep -qxF "$changed"; then echo "$patch"; fi
+    done
+    turn=$(($(git rev-list --count HEAD) * 4))
+    for ((i = 0; i < 4; i++)); do echo "${all[(turn + i) % ${#all[@]}]}"; done
+}
+
+all=("$PWD"/ci/mutants/*.patch)
+budget=
+case ${1:-} in
+--all) patches=("${all[@]}") ;;
+'') budget=${BUDGET:-480}; mapfile -t patches < <(of_this_commit | awk '!seen[$0]++') ;;
+*) patches=("${@/#/$PWD/ci/mutants/}"); patches=("${patches[@]/%/.patch}") ;;
+esac
 for patch in "${patches[@]}"; do
-    printf '%-32s ' "$(basename "$patch" .patch)"
-    try_one "$patch" || survivors=$((survivors + 1))
+    [ -f "$patch" ] || { echo "there is no ${patch#"$PWD"/}; \`ls ci/mutants\` shows what there is" >&2; exit 2; }
 done
-echo "${#patches[@]} planted bugs, $((${#patches[@]} - survivors)) killed"
-[ "$survivors" -eq 0 ]
+mkdir -p "$scratch"
+: >"$scratch/results.tsv"
+sync_tree
+build_sim
+cp "$sim" "$clean"
+swarm=$("$clean" list scenarios 2>/dev/null | grep -o '\bswarm\b' | head -n 1 || true)
+echo "the unpatched program was built in $SECONDS s"
+printf '%-34s %-9s %-26s %5s %7s %6s  %s\n' "planted bug" "outcome" "by" "seed" "core-s" "all s" "where"
+killed=0 left=0
+for patch in "${patches[@]}"; do
+    if [ -n "$budget" ] && [ "$SECONDS" -ge "$budget" ]; then left=$((left + 1)); continue; fi
+    if try_one "$patch"; then killed=$((killed + 1)); fi
+done
+tried=$((${#patches[@]} - left))
+echo "$tried of ${#all[@]} planted bugs tried, $killed killed, $left left for want of time"
+[ "$killed" -eq "$tried" ] && [ "$tried" -gt 0 ]
