@@ -3,6 +3,7 @@
 //! processes. The simulated world lives in `archivas-sim`, which implements `World` too.
 
 pub mod checks;
+pub mod disturb;
 pub mod draws;
 pub mod http;
 pub mod observer;
@@ -10,4 +11,5 @@ pub mod outcome;
 pub mod plan;
 pub mod player;
 pub mod process;
+mod swarm;
 pub mod world;

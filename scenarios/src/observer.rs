@@ -37,6 +37,12 @@ pub enum Happening {
     Cut(Vec<LinkIndex>),
     /// Links were healed.
     Healed(Vec<LinkIndex>),
+    /// A node has ended because its disk failed.
+    Fell(NodeIndex),
+    /// Something else was done to the world; its name, and the nodes concerned.
+    Disturbed(&'static str, Vec<NodeIndex>),
+    /// The nodes cannot be asked to agree, and why.
+    Excused(String),
     /// An event of the plan changed nothing; the name of its act.
     Nothing(&'static str),
     /// A node mined a block.
@@ -144,6 +150,12 @@ impl Row {
             Happening::PowerLost(node) => format!("power loss {}", name(node)),
             Happening::Cut(cut) => format!("cut {}", links(cut)),
             Happening::Healed(healed) => format!("heal {}", links(healed)),
+            Happening::Fell(node) => format!("{} fell: its disk failed", name(node)),
+            Happening::Disturbed(act, nodes) => {
+                let names: Vec<&str> = nodes.iter().map(name).collect();
+                format!("{act} {}", names.join(" "))
+            }
+            Happening::Excused(why) => format!("excused: {why}"),
             Happening::Nothing(act) => format!("{act} changed nothing"),
             Happening::Mined { node, id, height } => match height {
                 Some(height) => format!("{} mined {} at {height}", name(node), short(id)),

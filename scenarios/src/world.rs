@@ -9,6 +9,8 @@ use archivas_core::params::Genesis;
 use archivas_core::primitives::{BlockId, CompactTarget, Height, Millis, Timestamp, Work};
 use serde::{Deserialize, Serialize};
 
+use crate::disturb::Disturbance;
+
 /// A node of the plan: its place in `Plan::nodes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -52,8 +54,10 @@ pub enum Act {
     /// No byte passes these links in either direction until they are healed. Connections are not
     /// closed by it: what was under way waits, as it does on a network.
     Cut(Vec<LinkIndex>),
-    /// Bytes pass these links again.
+    /// Bytes pass these links again, in both directions.
     Heal(Vec<LinkIndex>),
+    /// Something that only the simulator can do.
+    Disturb(Disturbance),
 }
 
 impl Act {
@@ -66,6 +70,7 @@ impl Act {
             Self::PowerLoss(_) => "power_loss",
             Self::Cut(_) => "cut",
             Self::Heal(_) => "heal",
+            Self::Disturb(disturbance) => disturbance.name(),
         }
     }
 }
@@ -267,6 +272,17 @@ pub trait World {
 
     /// Does `act` to the world; an act on a node waits until it has started, or has gone.
     async fn act(&mut self, act: &Act) -> Result<Effect, HarnessError>;
+
+    /// Whether a node that was started and not ended since is still there: its disk may have failed.
+    fn is_up(&self, _node: NodeIndex) -> bool {
+        true
+    }
+
+    /// Why these nodes cannot be asked to agree, if that can be proven: no one of them holds some
+    /// block that all of them need.
+    fn excuse(&mut self, _core: &[NodeIndex]) -> Option<String> {
+        None
+    }
 
     /// The node's tip at present; `None` while it is down or does not answer. Cheap.
     async fn tip(&mut self, node: NodeIndex) -> Result<Option<Tip>, HarnessError>;

@@ -3,15 +3,17 @@
 //! wanted them. In production a pool of workers does the same.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use archivas::ports::{self, Spawner};
 use archivas_core::node::{Finding, Job, JobId, check};
+use archivas_core::primitives::Millis;
 use archivas_core::rules::Law;
 use archivas_scenarios::draws::{Draw, Draws};
 use tokio::sync::mpsc;
 
 use crate::agenda::Agenda;
-use crate::faults::LATE_FINDING;
+use crate::faults::{LATE_FINDING, SLOW_CHECKER};
 use crate::meter::{Meter, Part};
 use crate::spawner::NodeSpawner;
 use crate::trace::{Kind, Trace};
@@ -33,6 +35,22 @@ pub struct NodeChecker {
     node: u16,
     name: Arc<str>,
     life: u64,
+    slower: Slower,
+}
+
+/// How much longer findings of a node take at most, in virtual nanoseconds; shared by its lives.
+#[derive(Clone, Debug, Default)]
+pub struct Slower(Arc<AtomicU64>);
+
+impl Slower {
+    /// Sets it; 0 is as usual.
+    pub fn set(&self, by: Millis) {
+        self.0.store(by.get() * 1_000_000, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl NodeChecker {
@@ -42,8 +60,8 @@ impl NodeChecker {
         (agenda, draws, trace): (Agenda, Draws, Trace),
         spawner: NodeSpawner,
         node: u16,
-        name: &str,
-        life: u64,
+        (name, life): (&str, u64),
+        slower: Slower,
     ) -> Self {
         Self {
             agenda,
@@ -53,6 +71,7 @@ impl NodeChecker {
             node,
             name: name.into(),
             life,
+            slower,
         }
     }
 
@@ -70,7 +89,13 @@ impl NodeChecker {
         if time > USUAL_NS_MAX {
             self.trace.count(LATE_FINDING);
         }
-        time
+        match self.slower.get() {
+            0 => time,
+            slower => {
+                self.trace.count(SLOW_CHECKER);
+                time + draw.range(0..slower + 1)
+            }
+        }
     }
 }
 

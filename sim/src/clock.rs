@@ -1,6 +1,9 @@
 //! The clocks of one node: the run's virtual time, seen through an offset and a drift. Monotonic time
 //! counts from the beginning of the node's life; both clocks drift alike, as on one crystal.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use archivas::ports;
 use archivas_core::primitives::{Instant, Millis, Now, Timestamp};
 use archivas_scenarios::draws::Draws;
@@ -38,13 +41,43 @@ impl Skew {
     }
 }
 
+/// The skew of one node, which a plan may change while it runs: its drift never, its offset at once.
+#[derive(Clone, Debug)]
+pub struct SharedSkew {
+    offset_ms: Arc<AtomicI64>,
+    drift_ppm: i32,
+}
+
+impl From<Skew> for SharedSkew {
+    fn from(skew: Skew) -> Self {
+        Self {
+            offset_ms: Arc::new(AtomicI64::new(skew.offset_ms)),
+            drift_ppm: skew.drift_ppm,
+        }
+    }
+}
+
+impl SharedSkew {
+    /// The present offset of the wall clock, in milliseconds.
+    #[must_use]
+    pub fn offset_ms(&self) -> i64 {
+        self.offset_ms.load(Ordering::Relaxed)
+    }
+
+    /// Sets the wall clock; monotonic time goes on. False when that changes nothing.
+    #[must_use]
+    pub fn set_offset_ms(&self, offset_ms: i64) -> bool {
+        self.offset_ms.swap(offset_ms, Ordering::Relaxed) != offset_ms
+    }
+}
+
 /// The clocks of one life of one node.
 #[derive(Clone, Debug)]
 pub struct NodeClock {
     agenda: Agenda,
     trace: Trace,
     node: u16,
-    skew: Skew,
+    skew: SharedSkew,
     /// The world's wall clock when the run began.
     epoch: Timestamp,
     /// Virtual nanoseconds at which this life began.
@@ -58,13 +91,19 @@ impl NodeClock {
     /// Clocks of a life of `node` that begins now, in a world whose wall clock showed `epoch` when
     /// the run began.
     #[must_use]
-    pub fn new(agenda: Agenda, trace: Trace, node: u16, skew: Skew, epoch: Timestamp) -> Self {
+    pub fn new(
+        agenda: Agenda,
+        trace: Trace,
+        node: u16,
+        skew: impl Into<SharedSkew>,
+        epoch: Timestamp,
+    ) -> Self {
         let born_ns = agenda.now();
         Self {
             agenda,
             trace,
             node,
-            skew,
+            skew: skew.into(),
             epoch,
             born_ns,
         }
@@ -83,7 +122,7 @@ impl NodeClock {
     }
 
     fn wall(&self, now_ns: u64) -> Timestamp {
-        let since_epoch = self.drifted(now_ns) / NANOS_A_MILLI + i128::from(self.skew.offset_ms);
+        let since_epoch = self.drifted(now_ns) / NANOS_A_MILLI + i128::from(self.skew.offset_ms());
         let wall = i128::from(self.epoch.get()) + since_epoch;
         Timestamp::new(u64::try_from(wall.max(0)).unwrap_or(u64::MAX))
     }

@@ -9,9 +9,11 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use archivas_core::primitives::Millis;
+use archivas_scenarios::disturb::DiskFault;
 use archivas_scenarios::draws::Draws;
 use redb::StorageBackend;
 
+use crate::faults::SLOW_DISK;
 use crate::meter::Part;
 use crate::trace::{Kind, Trace};
 
@@ -48,6 +50,20 @@ pub enum Fault {
     Io,
     /// The operation fails because the disk is full and has no effect.
     Full,
+    /// A sync fails, and what it should have made durable stays in doubt.
+    Sync,
+}
+
+impl From<DiskFault> for Fault {
+    fn from(fault: DiskFault) -> Self {
+        match fault {
+            DiskFault::Io => Self::Io,
+            DiskFault::Full => Self::Full,
+            DiskFault::Sync => Self::Sync,
+            DiskFault::PowerLoss => Self::PowerLoss,
+            DiskFault::Kill => Self::Kill,
+        }
+    }
 }
 
 /// One disk, which outlives the lives of its node.
@@ -83,6 +99,14 @@ struct State {
     /// Counts operations that change the disk (writes, syncs, lengths), over all lives.
     operations: u64,
     faults: BTreeMap<u64, Fault>,
+    /// The faults that a plan has chosen, by name: counted when they happen.
+    planned: BTreeMap<u64, &'static str>,
+    /// The first sync at or after this operation fails.
+    sync_fails: Option<u64>,
+    /// Added to the time of each sync and write.
+    slower_ns: u64,
+    /// A copy of the whole disk, taken earlier.
+    copy: Option<(Image, bool)>,
     fired: Vec<Fault>,
     /// What an armed power loss has left, until somebody asks.
     struck: Option<Survival>,
@@ -103,6 +127,10 @@ impl Disk {
             plugged: false,
             operations: 0,
             faults: BTreeMap::new(),
+            planned: BTreeMap::new(),
+            sync_fails: None,
+            slower_ns: 0,
+            copy: None,
             fired: Vec::new(),
             struck: None,
             failed: false,
@@ -176,12 +204,74 @@ impl Disk {
 
     /// Lets `fault` happen at the `operation`-th operation from the disk's beginning (from 0).
     pub fn arm(&self, operation: u64, fault: Fault) {
-        self.0.state().faults.insert(operation, fault);
+        let mut state = self.0.state();
+        match fault {
+            Fault::Sync => state.sync_fails = Some(operation),
+            _ => drop(state.faults.insert(operation, fault)),
+        }
+    }
+
+    /// The same for a fault of a plan, which is counted when it happens: at the `after`-th operation
+    /// from now.
+    pub fn plan(&self, after: u64, fault: DiskFault) {
+        let operation = self.operations() + after;
+        self.arm(operation, fault.into());
+        if fault != DiskFault::Sync {
+            self.0.state().planned.insert(operation, fault.name());
+        }
+    }
+
+    /// Takes back what was armed for this operation, if it has not happened yet.
+    pub fn disarm_at(&self, operation: u64) {
+        self.0.state().faults.remove(&operation);
+    }
+
+    /// Makes each sync and write take so much longer.
+    pub fn set_slower(&self, by: Millis) {
+        self.0.state().slower_ns = by.get() * 1_000_000;
+    }
+
+    /// Empties the disk of a node that is down. False when the node is up, or there was nothing.
+    pub fn wipe(&self) -> bool {
+        let mut state = self.0.state();
+        if state.plugged || !state.published {
+            return false;
+        }
+        (state.image, state.published) = (Image::default(), false);
+        true
+    }
+
+    /// Copies the disk as a reader sees it now. False when there is no database yet.
+    pub fn copy(&self) -> bool {
+        let mut state = self.0.state();
+        if state.published {
+            let mut image = state.image.clone();
+            image.sync();
+            state.copy = Some((image, true));
+        }
+        state.published
+    }
+
+    /// Puts the copy in the place of the disk of a node that is down. False when the node is up, or
+    /// there is no copy.
+    pub fn put_back(&self) -> bool {
+        let mut state = self.0.state();
+        if state.plugged {
+            return false;
+        }
+        let Some((image, published)) = state.copy.clone() else {
+            return false;
+        };
+        (state.image, state.published) = (image, published);
+        true
     }
 
     /// Takes back every fault that has not happened yet.
     pub fn disarm(&self) {
-        self.0.state().faults.clear();
+        let mut state = self.0.state();
+        state.faults.clear();
+        state.planned.clear();
+        state.sync_fails = None;
     }
 
     /// Whether a fault has happened in the present life: its node may then end by itself.
@@ -243,6 +333,10 @@ impl Shared {
     fn fail(&self, state: &mut State, operation: u64, fault: Fault) -> io::Error {
         state.fired.push(fault);
         state.failed = true;
+        let sync = (fault == Fault::Sync).then_some(DiskFault::Sync.name());
+        if let Some(name) = state.planned.remove(&operation).or(sync) {
+            self.trace.count(name);
+        }
         self.trace
             .record(self.node, Kind::DiskFault, operation, &[fault as u8]);
         match fault {
@@ -256,6 +350,7 @@ impl Shared {
                 unplugged()
             }
             Fault::Io => io::Error::other("simulated I/O error"),
+            Fault::Sync => io::Error::other("simulated failed sync"),
             Fault::Full => io::Error::new(io::ErrorKind::StorageFull, "simulated full disk"),
         }
     }
@@ -303,6 +398,14 @@ impl Backend {
         Err(error)
     }
 
+    /// Adds what an operation takes to the debt.
+    fn owe(&self, state: &mut State, nanos: u64) {
+        state.debt_ns += nanos + state.slower_ns;
+        if state.slower_ns > 0 {
+            self.disk.0.trace.count(SLOW_DISK);
+        }
+    }
+
     fn record(&self, kind: Kind, subject: u64, payload: &[u8]) {
         self.disk
             .0
@@ -334,8 +437,14 @@ impl StorageBackend for Backend {
     fn sync_data(&self) -> io::Result<()> {
         let _disks = self.disk.0.trace.meter().time(Part::Disks);
         let mut state = self.changing()?;
+        let operation = state.operations - 1;
+        if state.sync_fails.is_some_and(|from| from <= operation) {
+            state.sync_fails = None;
+            return Err(self.disk.0.fail(&mut state, operation, Fault::Sync));
+        }
         state.image.sync();
-        state.debt_ns += state.speed.sync_us * 1_000;
+        let nanos = state.speed.sync_us * 1_000;
+        self.owe(&mut state, nanos);
         self.record(Kind::DiskSync, state.operations, &[]);
         Ok(())
     }
@@ -347,7 +456,8 @@ impl StorageBackend for Backend {
         if offset == 0 {
             self.disk.0.trace.meter().count_header();
         }
-        state.debt_ns += state.speed.write_mib_us * data.len() as u64 * 1_000 / (1 << 20);
+        let nanos = state.speed.write_mib_us * data.len() as u64 * 1_000 / (1 << 20);
+        self.owe(&mut state, nanos);
         self.record(Kind::DiskWrite, offset, data);
         Ok(())
     }

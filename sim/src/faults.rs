@@ -47,6 +47,48 @@ pub const ALL: &[(&str, &str)] = &[
         LATE_FINDING,
         "the checker's finding came up to two seconds late",
     ),
+    ("cut_one_way", "a link lets nothing pass in one direction"),
+    ("weather", "segments fare otherwise than usual"),
+    (SEGMENT_SLOW, "a segment took longer than usual"),
+    (SEGMENT_LOST, "a segment was lost and sent again, later"),
+    (SEGMENT_CORRUPT, "a segment arrived with a bit flipped"),
+    (SEGMENT_CHOPPED, "a single byte arrived of what was written"),
+    (SEGMENT_RESET, "a connection was reset within a segment"),
+    (SEGMENT_QUEUED, "a segment waited for a narrow line"),
+    (SLOW_READER, "a node read less than had arrived"),
+    ("reset", "all connections over a link were reset"),
+    (
+        "half_open",
+        "a node forgot a connection, and its peer was not told",
+    ),
+    ("pause", "a node's process stood still"),
+    ("clock", "a node's wall clock jumped"),
+    ("wipe", "a node lost its data directory"),
+    (
+        "put_back",
+        "a node got an earlier copy of its data directory",
+    ),
+    ("disk_io", "a disk operation failed"),
+    ("disk_full", "a disk was full"),
+    (
+        "disk_sync",
+        "a sync failed, and what it should have kept is in doubt",
+    ),
+    (
+        "disk_power_loss",
+        "the power failed at a chosen operation of a disk",
+    ),
+    (
+        "disk_kill",
+        "a node was killed at a chosen operation of its disk",
+    ),
+    (
+        FELL_IN_RECOVERY,
+        "a disk fault hit a node that was just starting",
+    ),
+    (SLOW_DISK, "a disk was slower than usual"),
+    (SLOW_CHECKER, "a finding took longer than usual"),
+    ("cache", "a node started with another page cache"),
     (SPLIT_SEGMENT, "bytes written at once arrived in two pieces"),
 ];
 
@@ -58,3 +100,23 @@ pub const POWER_LOSS_WHILE_WRITING: &str = "power_loss_while_writing";
 pub const LATE_FINDING: &str = "late_finding";
 /// See [`ALL`].
 pub const SPLIT_SEGMENT: &str = "split_segment";
+/// See [`ALL`].
+pub const SEGMENT_SLOW: &str = "segment_slow";
+/// See [`ALL`].
+pub const SEGMENT_LOST: &str = "segment_lost";
+/// See [`ALL`].
+pub const SEGMENT_CORRUPT: &str = "segment_corrupt";
+/// See [`ALL`].
+pub const SEGMENT_CHOPPED: &str = "segment_chopped";
+/// See [`ALL`].
+pub const SEGMENT_RESET: &str = "segment_reset";
+/// See [`ALL`].
+pub const SEGMENT_QUEUED: &str = "segment_queued";
+/// See [`ALL`].
+pub const SLOW_READER: &str = "slow_reader";
+/// See [`ALL`].
+pub const SLOW_DISK: &str = "slow_disk";
+/// See [`ALL`].
+pub const SLOW_CHECKER: &str = "slow_checker";
+/// See [`ALL`].
+pub const FELL_IN_RECOVERY: &str = "fell_in_recovery";

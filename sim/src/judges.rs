@@ -226,6 +226,29 @@ impl Judges {
         }
     }
 
+    /// A node's disk was emptied: nothing that it told can be asked back.
+    pub fn forget(&mut self, node: NodeIndex) {
+        let known = &mut self.nodes[node.0];
+        (known.told, known.chain) = (None, Vec::new());
+    }
+
+    /// A node's disk was copied, with all that was told by then.
+    pub fn remember_copy(&mut self, node: NodeIndex) {
+        let known = &mut self.nodes[node.0];
+        known.copied = known.told;
+    }
+
+    /// A node's disk is the copy again.
+    pub fn put_back(&mut self, node: NodeIndex) {
+        let known = &mut self.nodes[node.0];
+        (known.told, known.chain) = (known.copied, Vec::new());
+    }
+
+    /// So many segments have reached the node with flipped bits: so many peers it may blame for them.
+    pub fn note_corrupted(&mut self, node: NodeIndex, segments: u64) {
+        self.nodes[node.0].corrupted = segments;
+    }
+
     /// A node told this tip to somebody.
     pub fn told(&mut self, node: NodeIndex, tip: Tip) {
         let told = &mut self.nodes[node.0].told;
@@ -252,10 +275,13 @@ impl Judges {
             }
             Said::Parted { reason, blamed } => {
                 let blame = || format!("ended the connection to an honest peer: {reason}");
+                let known = &mut self.nodes[remark.node.0];
+                known.blamed += u64::from(*blamed);
+                let innocent = !blamed || known.blamed <= known.corrupted;
                 self.judge(
                     NO_FALSE_BLAME,
                     about,
-                    (!blamed).then_some(()).ok_or_else(blame),
+                    innocent.then_some(()).ok_or_else(blame),
                 );
             }
             Said::Ended(Err(error)) => {

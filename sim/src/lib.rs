@@ -15,6 +15,7 @@ pub mod checker;
 pub mod cli;
 pub mod clock;
 pub mod disk;
+mod disturb;
 pub mod explore;
 pub mod failure;
 pub mod faults;

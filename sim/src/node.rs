@@ -12,14 +12,15 @@ use archivas_core::params::Genesis;
 use archivas_core::primitives::{Address, Timestamp};
 use archivas_core::storage::StorageError;
 use archivas_scenarios::draws::Draws;
+use archivas_scenarios::plan;
 use archivas_scenarios::world::NodeIndex;
 use madsim::runtime::{Handle, NodeHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::agenda::Agenda;
-use crate::checker::NodeChecker;
-use crate::clock::{NodeClock, Skew};
+use crate::checker::{NodeChecker, Slower};
+use crate::clock::{NodeClock, SharedSkew, Skew};
 use crate::disk::{Disk, Fault, Survival};
 use crate::faults::{KILL_WHILE_WRITING, POWER_LOSS_WHILE_WRITING};
 use crate::feed::{Feed, Listener};
@@ -76,7 +77,10 @@ pub struct SimNode {
     pub dials: Vec<u16>,
     /// Where its rewards go.
     pub producer: Address,
-    skew: Skew,
+    skew: SharedSkew,
+    slower: Slower,
+    cache_bytes: usize,
+    paused: bool,
     disk: Disk,
     /// Counts its lives, from 1.
     pub lives: u64,
@@ -132,10 +136,11 @@ impl SimNode {
     pub fn new(
         around: Surroundings,
         index: NodeIndex,
-        name: &str,
+        plan: &plan::Node,
         dials: Vec<u16>,
         producer: Address,
     ) -> Self {
+        let name = plan.name.as_str();
         let number = u16::try_from(index.0).expect("plans have far fewer nodes");
         around
             .net
@@ -148,7 +153,12 @@ impl SimNode {
                 _ => board.end_process(number),
             });
         });
-        let (name, skew) = (name.into(), Skew::draw(&around.draws, name));
+        let usual = Skew::draw(&around.draws, name);
+        let skew = Skew {
+            offset_ms: plan.offset_ms.unwrap_or(usual.offset_ms),
+            drift_ppm: plan.drift_ppm.unwrap_or(usual.drift_ppm),
+        };
+        let (name, skew) = (name.into(), skew.into());
         Self {
             around,
             index,
@@ -157,6 +167,9 @@ impl SimNode {
             dials,
             producer,
             skew,
+            slower: Slower::default(),
+            cache_bytes: CACHE_BYTES_MAX,
+            paused: false,
             disk,
             lives: 0,
             life: None,
@@ -208,10 +221,10 @@ impl SimNode {
         let home = Handle::current().create_node().name(name).build();
         let host = self.host(&home);
         let (began, begun) = oneshot::channel();
-        let (disk, settings) = (self.disk.clone(), self.settings());
+        let (disk, settings, cache) = (self.disk.clone(), self.settings(), self.cache_bytes);
         host.spawner.clone().spawn(async move {
             // Whoever waits for it lives as long as the run.
-            let _ = began.send(begin(host, &disk, settings).await);
+            let _ = began.send(begin(host, &disk, settings, cache).await);
         });
         let result = begun.await.unwrap_or(Err(NotStarted::Died));
         match result {
@@ -234,8 +247,48 @@ impl SimNode {
         self.end().await;
     }
 
+    /// Whether its process stands still.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Lets the process stand still, or go on. False when that changes nothing.
+    pub fn pause(&mut self, paused: bool) -> bool {
+        let Some(life) = self.life.as_ref().filter(|_| self.paused != paused) else {
+            return false;
+        };
+        self.paused = paused;
+        let handle = Handle::current();
+        if paused {
+            handle.pause(life.home.id());
+        } else {
+            handle.resume(life.home.id());
+        }
+        self.note(if paused { "pause" } else { "resume" });
+        true
+    }
+
+    /// Its clocks' skew.
+    #[must_use]
+    pub fn skew(&self) -> &SharedSkew {
+        &self.skew
+    }
+
+    /// How much longer its findings take.
+    #[must_use]
+    pub fn slower(&self) -> &Slower {
+        &self.slower
+    }
+
+    /// Gives its next lives a page cache of so many bytes. False when that changes nothing.
+    pub fn set_cache(&mut self, bytes: usize) -> bool {
+        std::mem::replace(&mut self.cache_bytes, bytes) != bytes
+    }
+
     /// Ends the life at this instant, if there is one.
     pub async fn end(&mut self) {
+        self.pause(false);
         if let Some(life) = self.life.take() {
             self.bury(&life.home).await;
         }
@@ -261,17 +314,18 @@ impl SimNode {
             .draws
             .draw("node.end", self.name.as_bytes(), self.lives);
         let (at_once, operation) = (draw.range(0..4) == 0, draw.range(0..OPERATIONS_A_BLOCK));
-        let Some(life) = self.life().filter(|_| !at_once) else {
+        let Some(life) = self.life().filter(|_| !at_once && !self.paused) else {
             return;
         };
-        self.disk.arm(self.disk.operations() + operation, fault);
+        let operation = self.disk.operations() + operation;
+        self.disk.arm(operation, fault);
         tokio::select! {
             biased;
             // Whether a block came of it is the draw's business.
             _ = miner::mine(&life.commands, self.producer, self.around.trace.meter()) => {}
             () = self.around.agenda.sleep(STOP_NS_MAX) => {}
         }
-        self.disk.disarm();
+        self.disk.disarm_at(operation);
         if self.disk.has_failed() {
             self.around.trace.count(match fault {
                 Fault::PowerLoss => POWER_LOSS_WHILE_WRITING,
@@ -283,6 +337,7 @@ impl SimNode {
     /// Asks the node to stop, and waits until it and all that it holds are gone.
     pub async fn stop(&mut self) -> Farewell {
         self.note("stop");
+        self.pause(false);
         let Some(life) = self.life.take() else {
             return Farewell::Stopped;
         };
@@ -366,10 +421,10 @@ impl SimNode {
             ..
         } = self.around.clone();
         let spawner = NodeSpawner::new(home.clone(), self.number, blame);
-        let clock = NodeClock::new(agenda.clone(), trace.clone(), self.number, self.skew, EPOCH);
-        let around = (agenda, draws, trace);
-        let checker =
-            NodeChecker::new(around, spawner.clone(), self.number, &self.name, self.lives);
+        let (number, skew) = (self.number, self.skew.clone());
+        let clock = NodeClock::new(agenda.clone(), trace.clone(), number, skew, EPOCH);
+        let (around, life) = ((agenda, draws, trace), (self.name.as_str(), self.lives));
+        let checker = NodeChecker::new(around, spawner.clone(), number, life, self.slower.clone());
         NodeHost {
             clock,
             network: net.at(self.number),
@@ -421,12 +476,13 @@ async fn begin(
     host: NodeHost,
     disk: &Disk,
     settings: Settings,
+    cache_bytes: usize,
 ) -> Result<(Running, Store), NotStarted> {
     if !disk.is_published() {
         Store::create(disk.plug())?;
         disk.publish();
     }
-    let store = Store::open_with_cache(disk.plug(), CACHE_BYTES_MAX)?;
+    let store = Store::open_with_cache(disk.plug(), cache_bytes)?;
     let running = service::start(host, store.clone(), settings).await?;
     Ok((running, store))
 }

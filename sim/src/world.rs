@@ -13,6 +13,7 @@ use archivas_scenarios::world::{
 };
 
 use crate::agenda::Agenda;
+use crate::faults::FELL_IN_RECOVERY;
 use crate::feed::{Feed, tip_of};
 use crate::judges::{self, About, Judges};
 use crate::meter::Part;
@@ -34,12 +35,12 @@ const GRAIN: Millis = Millis::from_secs(1);
 /// The world of one run. Lives and dies on one thread, inside a madsim runtime.
 #[derive(Debug)]
 pub struct SimWorld {
-    around: Surroundings,
-    nodes: Vec<SimNode>,
+    pub(crate) around: Surroundings,
+    pub(crate) nodes: Vec<SimNode>,
     /// Both machines of each link.
-    links: Vec<[Machine; 2]>,
+    pub(crate) links: Vec<[Machine; 2]>,
     client: NodeNetwork,
-    judges: Judges,
+    pub(crate) judges: Judges,
 }
 
 impl SimWorld {
@@ -105,6 +106,10 @@ impl SimWorld {
             (Ok(()), None) => Err("its loop ended as soon as it began".into()),
             (Err(why), _) => Err(why.to_string()),
         };
+        if tip.is_err() && self.nodes[node.0].disk().has_failed() {
+            self.around.trace.count(FELL_IN_RECOVERY);
+            return Effect::Fired;
+        }
         self.judges.started(about, tip);
         Effect::Fired
     }
@@ -165,6 +170,9 @@ impl SimWorld {
     fn judge_remarks(&mut self) {
         let (mut moved, mut money) = (BTreeSet::new(), BTreeSet::new());
         for remark in self.around.feed.take_remarks() {
+            let machine = machine_of(remark.node);
+            let corrupted = self.around.net.with(|board| board.corrupted(machine));
+            self.judges.note_corrupted(remark.node, corrupted);
             if self.judges.hear(&remark) {
                 money.insert(remark.node);
             }
@@ -240,7 +248,17 @@ impl World for SimWorld {
             Act::Start(node) => self.start(*node).await,
             Act::Stop(node) | Act::Kill(node) | Act::PowerLoss(node) => self.end(act, *node).await,
             Act::Cut(links) | Act::Heal(links) => self.switch(act, links),
+            Act::Disturb(disturbance) => self.disturb(disturbance),
         })
+    }
+
+    fn is_up(&self, node: NodeIndex) -> bool {
+        self.nodes[node.0].life().is_some() || !self.nodes[node.0].disk().has_failed()
+    }
+
+    fn excuse(&mut self, core: &[NodeIndex]) -> Option<String> {
+        let stores: Vec<_> = core.iter().filter_map(|node| self.rows(*node)).collect();
+        judges::history::missing_everywhere(&stores)
     }
 
     async fn tip(&mut self, node: NodeIndex) -> Result<Option<Tip>, HarnessError> {
@@ -259,6 +277,9 @@ impl World for SimWorld {
 
     async fn mine(&mut self, node: NodeIndex) -> Result<Mined, HarnessError> {
         let miner = &self.nodes[node.0];
+        if miner.is_paused() {
+            return Ok(Mined::Nothing("its process stands still".into()));
+        }
         let Some(life) = miner.life() else {
             return Ok(Mined::Nothing("the node is down".into()));
         };
@@ -279,7 +300,12 @@ impl World for SimWorld {
         node: NodeIndex,
         request: HttpRequest,
     ) -> Result<HttpAnswer, Unreachable> {
-        let server = self.nodes[node.0].http_address();
+        let answers = &self.nodes[node.0];
+        if answers.is_paused() || answers.life().is_none() {
+            // A real client would wait half a minute to learn this; nothing would come of it.
+            return Err(Unreachable("the node does not run".into()));
+        }
+        let server = answers.http_address();
         let answer = http::request(&self.client, &self.around.agenda, server, request).await;
         let (status, body) = match &answer {
             Ok(answer) => (answer.status, answer.body.as_slice()),
@@ -331,17 +357,17 @@ fn place(plan: &Plan, node: NodeIndex, around: &Surroundings) -> SimNode {
     SimNode::new(
         around.clone(),
         node,
-        name,
+        &plan.nodes[node.0],
         dials,
         producer_key(name).address(),
     )
 }
 
-fn machine_of(node: NodeIndex) -> Machine {
+pub(crate) fn machine_of(node: NodeIndex) -> Machine {
     Machine::try_from(node.0).expect("plans have far fewer nodes")
 }
 
-fn both_ways([a, b]: [Machine; 2]) -> [[Machine; 2]; 2] {
+pub(crate) fn both_ways([a, b]: [Machine; 2]) -> [[Machine; 2]; 2] {
     [[a, b], [b, a]]
 }
 

@@ -7,6 +7,7 @@ use archivas_core::primitives::Millis;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::disturb::DiskFault;
 use crate::world::WorldKind;
 
 /// The only version of the format that this program reads.
@@ -106,6 +107,12 @@ pub struct NodeDoc {
     /// Hashes per second of plan time; 0 = it never mines by itself.
     #[serde(default)]
     pub hash_power: f64,
+    /// How far its wall clock is off, in seconds; left out: drawn, within a second (simulator).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_s: Option<f64>,
+    /// How much faster its clocks run, in parts per million; left out: drawn, within 100 (simulator).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_ppm: Option<i32>,
     /// Whether it is up from the beginning; if not, a `start` event brings it up.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub starts: bool,
@@ -181,6 +188,52 @@ pub struct EventDoc {
     /// The memo of each transfer; left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memo: Option<String>,
+    /// The transfer's nonce is so far above the one that the node calls the account's next confirmed:
+    /// 0 replaces or spends twice, 2 leaves a gap. Nobody demands that such a transfer is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce_ahead: Option<u64>,
+    /// The transfer takes all that the node says is on the account; with `nonce_ahead`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empties: Option<bool>,
+    /// Undone after this time: healed, started again, resumed, as usual again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_s: Option<Seconds>,
+    /// Only what the first of each pair, or of the groups, sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_way: Option<bool>,
+    /// Weather: the least and the greatest latency of a segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<[u64; 2]>,
+    /// Weather: the share of segments that are lost and sent again, later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Weather: the share of segments of which one bit flips.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrupt: Option<f64>,
+    /// Weather: the share of segments that arrive byte by byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chop: Option<f64>,
+    /// Weather: the share of segments in whose middle the connection is reset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<f64>,
+    /// Weather and slow readers: KiB that pass in a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kib_s: Option<u64>,
+    /// Clock: how far the node's wall clock is off from now on, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_s: Option<f64>,
+    /// Disk: what goes wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<DiskFault>,
+    /// Disk: after how many operations; left out: at the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Slow disks and checkers: how much longer each operation or finding takes at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slower_ms: Option<u64>,
+    /// Cache: the size of the page cache of the next lives, in KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_kib: Option<u64>,
 }
 
 /// What an event does.
@@ -204,6 +257,32 @@ pub enum ActDoc {
     Mine,
     /// Sends `count` transfers to a node's API, one after the other.
     Transfer,
+    /// Other weather on links: `latency_ms`, `loss`, `corrupt`, `chop`, `reset`, `kib_s`.
+    Weather,
+    /// Resets the connections over links, in the middle of what is under way.
+    Reset,
+    /// A node forgets its connections, and the others are not told.
+    HalfOpen,
+    /// A node's process stands still for a time.
+    Pause,
+    /// A node's wall clock is `offset_s` off from now on.
+    Clock,
+    /// The data directory of a node that is down is emptied.
+    Wipe,
+    /// A node's data directory is copied.
+    CopyImage,
+    /// The copy comes in the place of the data directory of a node that is down.
+    PutBack,
+    /// Something goes wrong at one of the next operations of a node's disk.
+    Disk,
+    /// A node's disk is slow.
+    SlowDisk,
+    /// A node's checker is slow.
+    SlowChecker,
+    /// A node reads slowly from its peers.
+    SlowReader,
+    /// A node's next lives have another page cache.
+    Cache,
 }
 
 impl ActDoc {
@@ -218,6 +297,19 @@ impl ActDoc {
             Self::Heal => "heal",
             Self::Mine => "mine",
             Self::Transfer => "transfer",
+            Self::Weather => "weather",
+            Self::Reset => "reset",
+            Self::HalfOpen => "half_open",
+            Self::Pause => "pause",
+            Self::Clock => "clock",
+            Self::Wipe => "wipe",
+            Self::CopyImage => "copy_image",
+            Self::PutBack => "put_back",
+            Self::Disk => "disk",
+            Self::SlowDisk => "slow_disk",
+            Self::SlowChecker => "slow_checker",
+            Self::SlowReader => "slow_reader",
+            Self::Cache => "cache",
         }
     }
 }
@@ -228,6 +320,14 @@ impl ActDoc {
 pub struct ExpectDoc {
     /// Within this time after the last event, and again after the end, all nodes share one tip.
     pub agree_within_s: Seconds,
+    /// Phase two: the nodes for which all faults end when the plan does, and which must then agree
+    /// and go on; left out: there is one phase, and all nodes must.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub core: Vec<String>,
+    /// Events may change nothing and faults not fire: they are placed without knowing what the nodes
+    /// do at the time.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub may_miss: bool,
     /// The height that the chain must have reached at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_height: Option<u64>,
@@ -373,6 +473,14 @@ fn every_world() -> Vec<WorldKind> {
 
 const fn yes() -> bool {
     true
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the shape that serde asks for"
+)]
+const fn is_no(value: &bool) -> bool {
+    !*value
 }
 
 #[expect(

@@ -9,7 +9,7 @@ use archivas_core::primitives::{Amount, Millis};
 use super::document::{ActDoc, Document, EventDoc, Seconds};
 use super::parse::{Flaw, Step, Step::At, Step::Key};
 use super::resolve::{find_node, flaw, worlds_of};
-use super::{Event, Link, Node, What, Workload};
+use super::{Event, Link, Node, Nonces, What, Workload, faults};
 use crate::world::{Act, LinkIndex, NodeIndex, WorldKind};
 
 /// The most blocks or transfers of one event.
@@ -17,13 +17,16 @@ const COUNT_MAX: u64 = 10_000;
 /// The fee of a transfer that names none, in base units: above the least of any size.
 const FEE_DEFAULT: u64 = 100_000;
 
+/// Keys beyond those with funds that wild transfers may name.
+const FRESH_KEYS: usize = 100;
+
 /// What resolving one event needs.
-struct Context<'a> {
-    event: &'a EventDoc,
-    at: usize,
-    nodes: &'a [Node],
-    links: &'a [Link],
-    funded_keys: usize,
+pub(super) struct Context<'a> {
+    pub(super) event: &'a EventDoc,
+    pub(super) at: usize,
+    pub(super) nodes: &'a [Node],
+    pub(super) links: &'a [Link],
+    pub(super) funded_keys: usize,
 }
 
 /// Resolves all events, gives each an id (also in the document), and orders them by time.
@@ -50,15 +53,27 @@ pub(super) fn resolve_events(
         context.check_deadline(document)?;
         let what = context.what()?;
         let worlds = worlds_of(event.worlds.as_ref(), document, &[Key("events"), At(at)])?;
-        if event.act == ActDoc::PowerLoss && worlds.contains(&WorldKind::Processes) {
-            let why = "real processes have no disk whose power fails; add `worlds = [\"sim\"]`";
-            return Err(context.flaw("act", why));
+        let simulated = matches!(&what, What::Act(Act::PowerLoss(_) | Act::Disturb(_)));
+        if simulated && worlds.contains(&WorldKind::Processes) {
+            let why = match event.act {
+                ActDoc::PowerLoss => "real processes have no disk whose power fails".to_owned(),
+                act => format!("only the simulator can play `{}`", act.name()),
+            };
+            return Err(context.flaw("act", format!("{why}; add `worlds = [\"sim\"]`")));
         }
         let id = event.id.clone().expect("every event was named above");
+        events.extend(context.end_of(&what, document)?.map(|(at, what)| Event {
+            id: format!("{id} end"),
+            at,
+            worlds: worlds.clone(),
+            undoes: true,
+            what,
+        }));
         events.push(Event {
             id,
             at: event.at_s.millis(),
             worlds,
+            undoes: false,
             what,
         });
     }
@@ -115,28 +130,24 @@ fn content(event: &EventDoc) -> String {
     let words = words.chain(groups).chain(links).chain(keys);
     let words = words
         .chain(numbers.map(|number| number.to_string()))
-        .chain(event.memo.clone());
+        .chain(event.memo.clone())
+        .chain(event.fault.map(|fault| fault.name().to_owned()));
     words.collect::<Vec<_>>().join(" ")
 }
 
 impl Context<'_> {
-    fn flaw(&self, key: &'static str, sentence: impl Into<String>) -> Flaw {
+    pub(super) fn flaw(&self, key: &'static str, sentence: impl Into<String>) -> Flaw {
         flaw(&self.path(key), sentence)
     }
 
-    const fn path(&self, key: &'static str) -> [Step; 3] {
+    pub(super) const fn path(&self, key: &'static str) -> [Step; 3] {
         [Key("events"), At(self.at), Key(key)]
     }
 
     /// A key that the act has no use for would be ignored silently: it is refused instead.
     fn refuse_foreign_keys(&self) -> Result<(), Flaw> {
         let event = self.event;
-        let wanted: &[&str] = match event.act {
-            ActDoc::Start | ActDoc::Stop | ActDoc::Kill | ActDoc::PowerLoss => &["node"],
-            ActDoc::Cut | ActDoc::Heal => &["groups", "links"],
-            ActDoc::Mine => &["node", "count"],
-            ActDoc::Transfer => &["node", "from", "to", "amount", "fee", "memo", "count"],
-        };
+        let wanted = faults::keys(event.act);
         let given = [
             ("node", event.node.is_some()),
             ("groups", event.groups.is_some()),
@@ -147,6 +158,21 @@ impl Context<'_> {
             ("amount", event.amount.is_some()),
             ("fee", event.fee.is_some()),
             ("memo", event.memo.is_some()),
+            ("nonce_ahead", event.nonce_ahead.is_some()),
+            ("empties", event.empties.is_some()),
+            ("for_s", event.for_s.is_some()),
+            ("one_way", event.one_way.is_some()),
+            ("latency_ms", event.latency_ms.is_some()),
+            ("loss", event.loss.is_some()),
+            ("corrupt", event.corrupt.is_some()),
+            ("chop", event.chop.is_some()),
+            ("reset", event.reset.is_some()),
+            ("kib_s", event.kib_s.is_some()),
+            ("offset_s", event.offset_s.is_some()),
+            ("fault", event.fault.is_some()),
+            ("after", event.after.is_some()),
+            ("slower_ms", event.slower_ms.is_some()),
+            ("cache_kib", event.cache_kib.is_some()),
         ];
         let foreign = given
             .into_iter()
@@ -167,7 +193,8 @@ impl Context<'_> {
             .confirmed_within_s
             .map_or(Millis::ZERO, Seconds::millis);
         let by = self.event.at_s.millis().plus(within);
-        if self.event.act == ActDoc::Transfer && by > document.duration_s.millis() {
+        let must = self.event.act == ActDoc::Transfer && self.event.nonce_ahead.is_none();
+        if must && by > document.duration_s.millis() {
             let why = "the plan ends before the transfer must be confirmed";
             return Err(self.flaw("at_s", why));
         }
@@ -180,10 +207,7 @@ impl Context<'_> {
             ActDoc::Stop => What::Act(Act::Stop(self.node()?)),
             ActDoc::Kill => What::Act(Act::Kill(self.node()?)),
             ActDoc::PowerLoss => What::Act(Act::PowerLoss(self.node()?)),
-            ActDoc::Cut => match self.links()? {
-                Some(links) => What::Act(Act::Cut(links)),
-                None => return Err(self.flaw("act", "`cut` needs `groups` or `links`")),
-            },
+            ActDoc::Cut => What::Act(self.cut()?),
             ActDoc::Heal => match self.links()? {
                 Some(links) => What::Act(Act::Heal(links)),
                 None => What::HealAll,
@@ -193,10 +217,11 @@ impl Context<'_> {
                 count: self.count()?,
             },
             ActDoc::Transfer => What::Transfer(self.workload()?),
+            _ => What::Act(Act::Disturb(self.disturbance()?)),
         })
     }
 
-    fn node(&self) -> Result<NodeIndex, Flaw> {
+    pub(super) fn node(&self) -> Result<NodeIndex, Flaw> {
         match &self.event.node {
             Some(name) => find_node(name, self.nodes, &self.path("node")),
             None => Err(self.flaw("act", "the event needs `node`")),
@@ -212,7 +237,7 @@ impl Context<'_> {
     }
 
     /// The links meant; `None` when neither key is given.
-    fn links(&self) -> Result<Option<Vec<LinkIndex>>, Flaw> {
+    pub(super) fn links(&self) -> Result<Option<Vec<LinkIndex>>, Flaw> {
         match (&self.event.groups, &self.event.links) {
             (None, None) => Ok(None),
             (Some(groups), None) => self.links_between(groups).map(Some),
@@ -269,14 +294,15 @@ impl Context<'_> {
 
     fn workload(&self) -> Result<Workload, Flaw> {
         let event = self.event;
+        // Who sends whatever comes may pay to, and try to pay from, keys that have nothing yet.
+        let wild = event.nonce_ahead.is_some();
+        let keys = self.funded_keys + if wild { FRESH_KEYS } else { 0 };
         let key = |key, value: Option<usize>| match value {
-            Some(number) if number < self.funded_keys => Ok(number),
+            Some(number) if number < keys => Ok(number),
             Some(number) => {
-                let keys = self.funded_keys;
-                Err(self.flaw(
-                    key,
-                    format!("there is no key {number}; {keys} keys have funds"),
-                ))
+                let funded = self.funded_keys;
+                let why = format!("there is no key {number}; {funded} keys have funds");
+                Err(self.flaw(key, why))
             }
             None => Err(self.flaw("act", format!("`transfer` needs `{key}`"))),
         };
@@ -295,6 +321,17 @@ impl Context<'_> {
             fee: Amount::new(event.fee.unwrap_or(FEE_DEFAULT)),
             memo,
             count: self.count()?,
+            nonces: self.nonces()?,
         })
+    }
+
+    fn nonces(&self) -> Result<Nonces, Flaw> {
+        let empties = self.event.empties.unwrap_or(false);
+        match self.event.nonce_ahead {
+            Some(ahead) if ahead <= COUNT_MAX => Ok(Nonces::Wild { ahead, empties }),
+            Some(_) => Err(self.flaw("nonce_ahead", format!("at most {COUNT_MAX} ahead"))),
+            None if empties => Err(self.flaw("empties", "`empties` needs `nonce_ahead`")),
+            None => Ok(Nonces::Successive),
+        }
     }
 }

@@ -8,6 +8,7 @@ use archivas_core::primitives::Millis;
 use super::document::{Document, NodeDoc};
 use super::parse::{Format, PlanError};
 use super::{Plan, Scenario};
+use crate::swarm;
 
 /// A scenario that is part of the program, so that its name works anywhere.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +104,10 @@ pub fn find(asked: &str, overrides: Overrides) -> Result<Scenario, LoadError> {
         }
         known.push(scenario.name);
     }
+    if asked == swarm::NAME {
+        return Ok(Scenario::swarm(overrides));
+    }
+    known.push(swarm::NAME.to_owned());
     Err(LoadError::Unknown {
         asked: asked.to_owned(),
         known: known.join(", "),
@@ -226,7 +231,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "there is no scenario `partition-heels`; there are three-nodes-agree, \
-             partition-heals, restart-keeps-tip, mempool-broadcast (or give the path of a plan)"
+             partition-heals, restart-keeps-tip, mempool-broadcast, swarm (or give the path of a plan)"
         );
     }
 

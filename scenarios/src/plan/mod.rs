@@ -5,6 +5,7 @@
 
 mod document;
 mod events;
+mod faults;
 mod load;
 mod network;
 mod parse;
@@ -80,6 +81,10 @@ pub struct Node {
     pub name: String,
     /// Hashes per second of plan time: finite, not negative.
     pub hash_power: f64,
+    /// How far its wall clock is off, in milliseconds; `None` = drawn, within a second.
+    pub offset_ms: Option<i64>,
+    /// How much faster its clocks run, in parts per million; `None` = drawn, within 100.
+    pub drift_ppm: Option<i32>,
     /// Whether it is up from the beginning.
     pub starts: bool,
 }
@@ -104,6 +109,8 @@ pub struct Event {
     pub at: Millis,
     /// In which worlds.
     pub worlds: Vec<WorldKind>,
+    /// Whether it only ends what another event of the plan began.
+    pub undoes: bool,
     /// What.
     pub what: What,
 }
@@ -133,7 +140,7 @@ pub struct Workload {
     pub node: NodeIndex,
     /// The number of the key that pays.
     pub from: usize,
-    /// The number of the key that is paid.
+    /// The number of the key that is paid; it need not have funds at genesis.
     pub to: usize,
     /// Paid by each.
     pub amount: Amount,
@@ -143,6 +150,22 @@ pub struct Workload {
     pub memo: String,
     /// How many.
     pub count: u64,
+    /// How the nonces are chosen.
+    pub nonces: Nonces,
+}
+
+/// How the nonces of a workload's transfers are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nonces {
+    /// Each the next of its key: a valid transfer, which must be taken.
+    Successive,
+    /// From so far above the account's own on; whether it is taken is the node's business.
+    Wild {
+        /// How far above.
+        ahead: u64,
+        /// Whether each takes all that is on the account.
+        empties: bool,
+    },
 }
 
 /// What must hold, and by when.
@@ -150,6 +173,10 @@ pub struct Workload {
 pub struct Expect {
     /// All nodes share a tip within this time after the last event, and again after the end.
     pub agree_within: Millis,
+    /// The nodes of phase two, in the order of the plan; empty = there is one phase, for all.
+    pub core: Vec<NodeIndex>,
+    /// Whether events may change nothing.
+    pub may_miss: bool,
     /// The height that the chain must have reached at the end.
     pub min_height: Option<u64>,
     /// Reorganizations without which the story has not been told: how many, on which nodes.
@@ -220,6 +247,15 @@ impl Plan {
     /// The name of a node of this plan.
     pub fn name_of(&self, node: NodeIndex) -> &str {
         &self.nodes[node.0].name
+    }
+
+    /// How many keys the plan knows, with funds at genesis or without.
+    pub fn keys(&self) -> usize {
+        let workloads = self.events.iter().filter_map(|event| match &event.what {
+            What::Transfer(workload) => Some(workload.from.max(workload.to) + 1),
+            _ => None,
+        });
+        workloads.max().unwrap_or(0).max(self.network.funded_keys)
     }
 
     /// The two ends of a link by name, dialer first.

@@ -138,11 +138,42 @@ fn resolve_node(at: usize, node: &NodeDoc) -> Result<Node, Flaw> {
         let path = [Key("nodes"), At(at), Key("hash_power")];
         return Err(flaw(&path, "hash power is 0 to 1000000000 hashes a second"));
     }
+    let at_key = |key| [Key("nodes"), At(at), Key(key)];
+    if node
+        .drift_ppm
+        .is_some_and(|ppm| !(-10_000..=10_000).contains(&ppm))
+    {
+        return Err(flaw(
+            &at_key("drift_ppm"),
+            "a drift is -10000 to 10000 parts per million",
+        ));
+    }
     Ok(Node {
         name: node.name.clone(),
         hash_power: node.hash_power,
+        offset_ms: node
+            .offset_s
+            .map(|s| offset_ms(s, &at_key("offset_s")))
+            .transpose()?,
+        drift_ppm: node.drift_ppm,
         starts: node.starts,
     })
+}
+
+/// An offset in whole milliseconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "bounded by a hundred years"
+)]
+pub(super) fn offset_ms(seconds: f64, path: &[Step]) -> Result<i64, Flaw> {
+    const MAX: f64 = 100.0 * 366.0 * 86_400.0;
+    if !(-MAX..=MAX).contains(&seconds) {
+        return Err(flaw(
+            path,
+            "an offset is at most a hundred years either way",
+        ));
+    }
+    Ok(libm::round(seconds * 1_000.0) as i64)
 }
 
 fn resolve_links(doc: &LinksDoc, nodes: &[Node]) -> Result<Vec<Link>, Flaw> {
@@ -299,8 +330,21 @@ fn resolve_expect(document: &Document, nodes: &[Node]) -> Result<Expect, Flaw> {
             "agreement takes more than no time",
         ));
     }
+    let mut core = Vec::new();
+    for (place, name) in doc.core.iter().enumerate() {
+        let path = [Key("expect"), Key("core"), At(place)];
+        core.push(find_node(name, nodes, &path)?);
+    }
+    core.sort_unstable();
+    core.dedup();
+    if !core.is_empty() && document.worlds.contains(&WorldKind::Processes) {
+        let why = "only the simulator can end all faults; add `worlds = [\"sim\"]` to the plan";
+        return Err(flaw(&at("core"), why));
+    }
     Ok(Expect {
         agree_within: doc.agree_within_s.millis(),
+        core,
+        may_miss: doc.may_miss,
         min_height: doc.min_height,
         reorgs,
         keeps_tip,

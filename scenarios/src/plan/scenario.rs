@@ -6,6 +6,7 @@ use super::parse::{Flaw, Format, PlanError, locate, parse_document, position, un
 use super::ranges::{Filled, Template};
 use super::{Plan, resolve};
 use crate::draws::Draws;
+use crate::swarm;
 use crate::world::WorldKind;
 
 /// How many seeds are tried when a scenario with ranges is read: a flaw that shows only where draws
@@ -32,6 +33,8 @@ enum Source {
     Fixed(Box<Plan>),
     /// A text with ranges.
     Drawn(Box<Drawn>),
+    /// Another plan for each seed, made from nothing else.
+    Swarm(Overrides),
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +90,21 @@ impl Scenario {
         match &self.source {
             Source::Fixed(plan) => Ok((**plan).clone()),
             Source::Drawn(drawn) => drawn.plan(&drawn.template.draw(&Draws::new(seed))),
+            Source::Swarm(overrides) => {
+                let document = overrides.apply(swarm::document(seed));
+                Plan::resolve(document, "the swarm")
+            }
+        }
+    }
+
+    /// The scenario that makes its whole plan from the seed.
+    pub fn swarm(overrides: Overrides) -> Self {
+        Self {
+            name: swarm::NAME.to_owned(),
+            aliases: Vec::new(),
+            about: swarm::ABOUT.to_owned(),
+            worlds: vec![WorldKind::Sim],
+            source: Source::Swarm(overrides),
         }
     }
 

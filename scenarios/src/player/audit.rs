@@ -128,7 +128,7 @@ fn chain_links(blocks: &[Value], tip: &Tip) -> Result<(), String> {
 type Accounts = Vec<(Address, u64, u64)>;
 
 async fn accounts<W: World>(stage: &mut Stage<'_, W>, node: NodeIndex) -> Result<Accounts, String> {
-    let funded = (0..stage.plan.network.funded_keys).map(|number| funded_key(number).address());
+    let funded = (0..stage.plan.keys()).map(|number| funded_key(number).address());
     let producers = stage
         .plan
         .nodes

@@ -18,6 +18,7 @@ use self::miners::Miners;
 use self::stage::Stage;
 use self::transfers::Transfers;
 use crate::checks;
+use crate::disturb::Disturbance;
 use crate::draws::Draws;
 use crate::observer::{Happening, Observer};
 use crate::outcome::Outcome;
@@ -26,6 +27,8 @@ use crate::world::{Act, HarnessError, Mined, Moment, NodeIndex, World};
 
 /// The longest that the player sleeps without looking.
 const PAUSE_MAX: Millis = Millis::from_secs(5);
+/// In phase two so many blocks are mined for the transfers that wait: each has room for thousands.
+const ROUNDS_MAX: u64 = 4;
 /// How often a block that the plan demands is tried.
 const MINE_TRIES: u32 = 8;
 
@@ -134,7 +137,13 @@ impl<W: World> Player<'_, W> {
             self.next_event += 1;
             ran = true;
             match &event.what {
-                What::Act(act) => self.stage.act(act).await?,
+                What::Act(act) => {
+                    let fired = self.stage.act(act).await?;
+                    if !fired && !event.undoes && !self.stage.plan.expect.may_miss {
+                        let sentence = format!("`{}` changed nothing", event.id);
+                        self.stage.vacuous.push(sentence);
+                    }
+                }
                 What::HealAll => {
                     let cut = self.stage.cut.iter().copied().collect();
                     self.stage.act(&Act::Heal(cut)).await?;
@@ -151,7 +160,8 @@ impl<W: World> Player<'_, W> {
                 What::Transfer(workload) => self.transfers.add(workload, now),
             }
         }
-        if ran && self.next_event == self.events.len() {
+        let one_phase = self.stage.plan.expect.core.is_empty();
+        if ran && one_phase && self.next_event == self.events.len() {
             let by = self
                 .stage
                 .world
@@ -238,6 +248,9 @@ impl<W: World> Player<'_, W> {
     /// Quiet time, one last block, agreement, and then every question to the API.
     async fn settle(&mut self) -> Result<(), HarnessError> {
         self.stage.row(Happening::Quiet);
+        if !self.stage.plan.expect.core.is_empty() {
+            self.calm().await?;
+        }
         // Two sides of a tie may stand until the next block: no verdict here.
         self.wait_for_agreement().await?;
         let Some(miner) = self.last_miner() else {
@@ -254,7 +267,14 @@ impl<W: World> Player<'_, W> {
             .check(checks::PROGRESS, last.is_some(), place, || {
                 "in a quiet network the node could not mine one more block".to_owned()
             });
-        let agreed = self.wait_for_agreement().await?;
+        let mut agreed = self.wait_for_agreement().await?;
+        if agreed && !self.stage.plan.expect.core.is_empty() {
+            agreed = self.mine_what_waits().await?;
+        }
+        if !agreed && let Some(why) = self.excuse() {
+            self.stage.row(Happening::Excused(why));
+            return Ok(());
+        }
         self.check_height();
         let views = self.stage.describe_tips();
         let place = (self.stage.world.now(), None);
@@ -270,6 +290,48 @@ impl<W: World> Player<'_, W> {
         self.stage.tally.add(found);
         self.stage.tell_violations();
         Ok(())
+    }
+
+    /// Phase two begins: every fault ends for the core, whose nodes come up and must agree from now on.
+    async fn calm(&mut self) -> Result<(), HarnessError> {
+        let core = self.stage.plan.expect.core.clone();
+        self.stage
+            .act(&Act::Disturb(Disturbance::Calm(core.clone())))
+            .await?;
+        self.stage.look().await?;
+        for node in &core {
+            if !self.stage.nodes[node.0].up {
+                self.stage.act(&Act::Start(*node)).await?;
+            }
+        }
+        self.stage.judged = core;
+        Ok(())
+    }
+
+    /// Blocks of the core until every transfer that it took is confirmed, or it should have been;
+    /// whether the core agrees after each.
+    async fn mine_what_waits(&mut self) -> Result<bool, HarnessError> {
+        for round in 1..=ROUNDS_MAX {
+            let waiting = self.transfers.unconfirmed(&mut self.stage).await;
+            let miner = self.miner_of_round(round);
+            let (false, Some(miner)) = (waiting.is_empty(), miner) else {
+                break;
+            };
+            self.mine_surely(miner).await?;
+            if !self.wait_for_agreement().await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Why the core need not agree, if that can be proven.
+    fn excuse(&mut self) -> Option<String> {
+        let core = self.stage.plan.expect.core.clone();
+        if core.is_empty() || self.stage.has_failed() {
+            return None;
+        }
+        self.stage.world.excuse(&core)
     }
 
     /// The chain has become as long as the plan demands.
@@ -314,11 +376,15 @@ impl<W: World> Player<'_, W> {
 
     /// Who mines the block after which all must agree: drawn among those that are up.
     fn last_miner(&self) -> Option<NodeIndex> {
+        self.miner_of_round(0)
+    }
+
+    fn miner_of_round(&self, round: u64) -> Option<NodeIndex> {
         let up: Vec<NodeIndex> = self.stage.up_nodes().collect();
         if up.is_empty() {
             return None;
         }
-        let mut draw = self.stage.draws.draw("player.last_miner", &[], 0);
+        let mut draw = self.stage.draws.draw("player.last_miner", &[], round);
         Some(up[draw.index(up.len())])
     }
 

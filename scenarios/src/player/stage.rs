@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use archivas_core::primitives::BlockId;
 
 use crate::checks::{self, Tally};
+use crate::disturb::Disturbance;
 use crate::draws::Draws;
 use crate::observer::{Happening, NodeView, Observer, Row, at_height};
 use crate::outcome::{NodeSummary, Outcome};
@@ -21,6 +22,8 @@ pub(super) struct Stage<'a, W> {
     pub world: W,
     pub nodes: Vec<NodeView>,
     pub tally: Tally,
+    /// The nodes that must agree: all, or those of phase two once it has begun.
+    pub judged: Vec<NodeIndex>,
     /// Links that are cut at present.
     pub cut: BTreeSet<LinkIndex>,
     /// What did not happen without which the run proves nothing.
@@ -48,6 +51,7 @@ impl<'a, W: World> Stage<'a, W> {
             world,
             nodes: vec![NodeView::default(); plan.nodes.len()],
             tally: Tally::default(),
+            judged: plan.node_indices().collect(),
             cut: BTreeSet::new(),
             vacuous: Vec::new(),
             awaits_agreement: false,
@@ -72,11 +76,10 @@ impl<'a, W: World> Stage<'a, W> {
         !self.tally.violations().is_empty()
     }
 
-    /// The nodes that are up, in the order of the plan.
+    /// The nodes that are up and must agree, in the order of the plan.
     pub(super) fn up_nodes(&self) -> impl Iterator<Item = NodeIndex> {
-        self.plan
-            .node_indices()
-            .filter(|node| self.nodes[node.0].up)
+        let judged = self.judged.iter().copied();
+        judged.filter(|node| self.nodes[node.0].up)
     }
 
     /// The tip that all nodes which are up share.
@@ -108,6 +111,10 @@ impl<'a, W: World> Stage<'a, W> {
             self.note_move(tip_move);
         }
         for node in self.plan.node_indices() {
+            if self.nodes[node.0].up && !self.world.is_up(node) {
+                self.nodes[node.0].up = false;
+                self.row(Happening::Fell(node));
+            }
             if self.nodes[node.0].up
                 && let Some(tip) = self.world.tip(node).await?
             {
@@ -165,15 +172,15 @@ impl<'a, W: World> Stage<'a, W> {
         Ok(())
     }
 
-    /// Does `act`, counts the fault that it is, and tells it.
-    pub(super) async fn act(&mut self, act: &Act) -> Result<(), HarnessError> {
+    /// Does `act`, counts the fault that it is, and tells it; whether it changed anything.
+    pub(super) async fn act(&mut self, act: &Act) -> Result<bool, HarnessError> {
         if matches!(act, Act::Stop(_) | Act::Kill(_) | Act::PowerLoss(_)) {
             // The last look before the life ends: what was shown must be there afterwards.
             self.look().await?;
         }
         if self.world.act(act).await? == Effect::Nothing {
             self.row(Happening::Nothing(act.name()));
-            return Ok(());
+            return Ok(false);
         }
         match act {
             Act::Start(node) => self.note_start(*node).await?,
@@ -198,8 +205,15 @@ impl<'a, W: World> Stage<'a, W> {
                 self.awaits_agreement = true;
                 self.row(Happening::Healed(healed));
             }
+            Act::Disturb(disturbance) => {
+                if let Disturbance::Wipe(node) | Disturbance::PutBack(node) = disturbance {
+                    // What it had shown is gone with its disk.
+                    self.nodes[node.0].tip = None;
+                }
+                self.row(Happening::Disturbed(act.name(), disturbance.nodes()));
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn count_fault(&mut self, name: &str, times: usize) {
@@ -215,6 +229,10 @@ impl<'a, W: World> Stage<'a, W> {
 
     async fn note_start(&mut self, node: NodeIndex) -> Result<(), HarnessError> {
         let tip = self.world.tip(node).await?;
+        if !self.world.is_up(node) {
+            self.row(Happening::Fell(node));
+            return Ok(());
+        }
         let view = &mut self.nodes[node.0];
         view.up = true;
         view.lives += 1;

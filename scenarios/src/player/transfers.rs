@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use archivas_core::primitives::wire::WireTransfer;
 use archivas_core::primitives::{
-    AccountNonce, BlockId, Memo, Millis, Payment, SignedTransfer, TxId,
+    AccountNonce, Amount, BlockId, Memo, Millis, Payment, SignedTransfer, TxId,
 };
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use super::api;
 use super::stage::Stage;
 use crate::checks;
 use crate::observer::Happening;
-use crate::plan::{Plan, Workload, funded_key};
+use crate::plan::{Nonces, Plan, Workload, funded_key};
 use crate::world::{HttpRequest, NodeIndex, World};
 
 /// How long a transfer that does not enter is tried again.
@@ -30,6 +30,10 @@ pub(super) struct Transfers {
     /// The next nonce of each key that has sent anything.
     nonces: BTreeMap<usize, u64>,
     sent: Vec<Sent>,
+    /// Transfers that nodes were offered and need not take, with the key that pays.
+    wild: BTreeMap<TxId, usize>,
+    /// Whether events are placed without knowing what nodes do, so that what does not enter is no news.
+    may_miss: bool,
     next_look: Option<Millis>,
     /// The tip at which each node was last asked about confirmations.
     asked_at: Vec<Option<BlockId>>,
@@ -38,8 +42,12 @@ pub(super) struct Transfers {
 /// A transfer that has not entered yet.
 struct Waiting {
     workload: Workload,
+    /// Its place among those of its event.
+    number: u64,
     next_try: Millis,
     give_up: Millis,
+    /// Whether an earlier try may have entered without an answer.
+    unsure: bool,
 }
 
 /// A transfer that a node has accepted.
@@ -56,7 +64,11 @@ struct Sent {
 /// What came of one try.
 enum Try {
     Accepted(TxId),
+    /// Nobody answered; it may have entered or not.
+    Silent(String),
     NotNow(String),
+    /// A wild one was not taken, for a reason that the node told.
+    Declined(String),
     Refused(String),
 }
 
@@ -68,6 +80,8 @@ impl Transfers {
             waiting: Vec::new(),
             nonces: BTreeMap::new(),
             sent: Vec::new(),
+            wild: BTreeMap::new(),
+            may_miss: plan.expect.may_miss,
             next_look: None,
             asked_at: vec![None; plan.nodes.len()],
         }
@@ -75,13 +89,15 @@ impl Transfers {
 
     /// Queues the transfers of a workload.
     pub(super) fn add(&mut self, workload: &Workload, now: Millis) {
-        for _ in 0..workload.count {
+        for number in 0..workload.count {
             let give_up = now.plus(GIVE_UP_AFTER);
             let workload = workload.clone();
             self.waiting.push(Waiting {
                 workload,
+                number,
                 next_try: now,
                 give_up,
+                unsure: false,
             });
         }
     }
@@ -111,30 +127,32 @@ impl Transfers {
                 continue;
             }
             acted = true;
-            let workload = self.waiting[at].workload.clone();
-            let node = workload.node;
-            match self.try_to_send(stage, &workload).await {
+            let (node, from) = (
+                self.waiting[at].workload.node,
+                self.waiting[at].workload.from,
+            );
+            match self.try_to_send(stage, at).await {
                 Try::Accepted(id) => {
-                    self.waiting.remove(at);
-                    *self.nonces.entry(workload.from).or_default() += 1;
-                    stage.tally.check(
-                        checks::SUBMIT_ACCEPTED,
-                        true,
-                        (now, Some(node)),
-                        String::new,
-                    );
+                    let waiting = self.waiting.remove(at);
                     stage.row(Happening::Submitted { node, id });
-                    self.note_sent(id, workload.from, now, stage.nodes.len());
-                }
-                Try::NotNow(why) if now < self.waiting[at].give_up => {
-                    stage.row(Happening::NotSubmitted { node, why });
-                    // Nothing overtakes: a later transfer of the same key has a later nonce.
-                    for waiting in &mut self.waiting[at..] {
-                        waiting.next_try = waiting.next_try.max(now.plus(AGAIN_AFTER));
+                    if waiting.workload.nonces == Nonces::Successive {
+                        *self.nonces.entry(from).or_default() += 1;
+                        let place = (now, Some(node));
+                        stage
+                            .tally
+                            .check(checks::SUBMIT_ACCEPTED, true, place, String::new);
+                        self.note_sent(id, from, now, stage.nodes.len());
                     }
-                    break;
                 }
-                Try::NotNow(why) | Try::Refused(why) => {
+                Try::Declined(why) => {
+                    self.waiting.remove(at);
+                    stage.row(Happening::NotSubmitted { node, why });
+                }
+                Try::Silent(why) | Try::NotNow(why) if self.is_patient(at, now) => {
+                    stage.row(Happening::NotSubmitted { node, why });
+                    self.wait_with(at, now);
+                }
+                Try::Silent(why) | Try::NotNow(why) | Try::Refused(why) => {
                     self.waiting.remove(at);
                     let place = (now, Some(node));
                     stage
@@ -146,36 +164,63 @@ impl Transfers {
         acted
     }
 
-    async fn try_to_send<W: World>(&self, stage: &mut Stage<'_, W>, workload: &Workload) -> Try {
-        let domain = stage.world.genesis().domain.clone();
-        let nonce = self.nonces.get(&workload.from).copied().unwrap_or(0);
-        let payment = Payment {
-            to: funded_key(workload.to).address(),
-            amount: workload.amount,
-            fee: workload.fee,
-            nonce: AccountNonce::new(nonce),
-            memo: Memo::new(workload.memo.as_str()).expect("a plan's memos are within the bound"),
-        };
-        let signed = SignedTransfer::sign(&funded_key(workload.from), &domain, payment);
-        let body = WireTransfer::from_signed(&signed, &domain);
-        let request = HttpRequest::post("/submit", body);
-        let answer = match stage.world.http(workload.node, request).await {
-            Ok(answer) => answer,
-            Err(why) => return Try::NotNow(why.to_string()),
-        };
-        let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let accepted = value.get("ok") == Some(&Value::Bool(true));
-        let id = signed.id(&domain);
-        match answer.status {
-            200 if accepted && value["hash"] == id.to_string() => Try::Accepted(id),
-            200 if accepted => Try::Refused(format!("{id} was accepted as {}", value["hash"])),
-            429 | 503 => Try::NotNow(api::error_of(&value)),
-            status => {
-                let why = api::error_of(&value);
-                Try::Refused(format!(
-                    "a valid transfer was answered with {status}: {why}"
-                ))
+    fn is_patient(&self, at: usize, now: Millis) -> bool {
+        self.may_miss || now < self.waiting[at].give_up
+    }
+
+    /// Nothing overtakes: a later transfer of the same key has a later nonce.
+    fn wait_with(&mut self, at: usize, now: Millis) {
+        let from = self.waiting[at].workload.from;
+        for waiting in &mut self.waiting[at..] {
+            if waiting.workload.from == from {
+                waiting.next_try = waiting.next_try.max(now.plus(AGAIN_AFTER));
             }
+        }
+    }
+
+    /// Tries the waiting transfer at this place.
+    async fn try_to_send<W: World>(&mut self, stage: &mut Stage<'_, W>, at: usize) -> Try {
+        let Waiting {
+            workload, number, ..
+        } = &self.waiting[at];
+        let (workload, number) = (workload.clone(), *number);
+        match workload.nonces {
+            Nonces::Successive => {
+                let nonce = self.nonces.get(&workload.from).copied().unwrap_or(0);
+                let tried = send(stage, &workload, (nonce, workload.amount)).await;
+                self.settle_try(at, tried)
+            }
+            Nonces::Wild { ahead, empties } => {
+                let address = funded_key(workload.from).address();
+                let found = api::account(&mut stage.world, workload.node, &address).await;
+                let (balance, nonce) = match found {
+                    Ok(found) => found,
+                    Err(why) => return Try::Declined(why),
+                };
+                let nonce = nonce.saturating_add(ahead).saturating_add(number);
+                let all = Amount::new(balance.saturating_sub(workload.fee.get()).max(1));
+                let amount = if empties { all } else { workload.amount };
+                let (id, tried) = send(stage, &workload, (nonce, amount)).await;
+                self.wild.insert(id, workload.from);
+                match tried {
+                    Try::Silent(why) | Try::NotNow(why) => Try::Declined(why),
+                    tried => tried,
+                }
+            }
+        }
+    }
+
+    /// A valid transfer whose last try went unanswered may be there already.
+    fn settle_try(&mut self, at: usize, (id, tried): (TxId, Try)) -> Try {
+        let waiting = &mut self.waiting[at];
+        match tried {
+            Try::Declined(_) if waiting.unsure => Try::Accepted(id),
+            Try::Declined(why) => Try::Refused(format!("a valid transfer was not taken: {why}")),
+            Try::Silent(why) => {
+                waiting.unsure = true;
+                Try::Silent(why)
+            }
+            tried => tried,
         }
     }
 
@@ -277,6 +322,21 @@ impl Transfers {
         }
     }
 
+    /// The transfers that nodes took and that the first node has not confirmed.
+    pub(super) async fn unconfirmed<W: World>(&mut self, stage: &mut Stage<'_, W>) -> Vec<TxId> {
+        let Some(node) = stage.up_nodes().next() else {
+            return Vec::new();
+        };
+        let mut waiting = Vec::new();
+        for sent in &mut self.sent {
+            let known = sent.confirmed_on[node.0] && sent.is_confirmed;
+            if !known && !is_confirmed(stage, node, &sent.id).await {
+                waiting.push(sent.id);
+            }
+        }
+        waiting
+    }
+
     /// At the end: every transfer must be confirmed on every node, everywhere in the same block.
     /// Returns how many of each key's transfers are confirmed on the first node.
     pub(super) async fn confirmed_everywhere<W: World>(
@@ -286,7 +346,7 @@ impl Transfers {
         let up: Vec<NodeIndex> = stage.up_nodes().collect();
         let mut counts = BTreeMap::new();
         for sent in &self.sent {
-            if self.confirmed_within.is_some() {
+            if self.confirmed_within.is_some() || !stage.plan.expect.core.is_empty() {
                 check_same_block(stage, &up, sent).await;
             }
             if let Some(node) = up.first()
@@ -295,13 +355,59 @@ impl Transfers {
                 *counts.entry(sent.key).or_default() += 1;
             }
         }
-        if !self.waiting.is_empty() {
+        for (id, key) in &self.wild {
+            if let Some(node) = up.first()
+                && is_confirmed(stage, *node, id).await
+            {
+                *counts.entry(*key).or_default() += 1;
+            }
+        }
+        if !self.waiting.is_empty() && !self.may_miss {
             stage
                 .vacuous
                 .push(format!("{} transfers never entered", self.waiting.len()));
         }
         counts
     }
+}
+
+/// Signs a transfer of this nonce and amount and offers it to the workload's node.
+async fn send<W: World>(
+    stage: &mut Stage<'_, W>,
+    workload: &Workload,
+    (nonce, amount): (u64, Amount),
+) -> (TxId, Try) {
+    let domain = stage.world.genesis().domain.clone();
+    let payment = Payment {
+        to: funded_key(workload.to).address(),
+        amount,
+        fee: workload.fee,
+        nonce: AccountNonce::new(nonce),
+        memo: Memo::new(workload.memo.as_str()).expect("a plan's memos are within the bound"),
+    };
+    let signed = SignedTransfer::sign(&funded_key(workload.from), &domain, payment);
+    let body = WireTransfer::from_signed(&signed, &domain);
+    let id = signed.id(&domain);
+    let request = HttpRequest::post("/submit", body);
+    let answer = match stage.world.http(workload.node, request).await {
+        Ok(answer) => answer,
+        Err(why) => return (id, Try::Silent(why.to_string())),
+    };
+    let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let accepted = value.get("ok") == Some(&Value::Bool(true));
+    let tried = match answer.status {
+        200 if accepted && value["hash"] == id.to_string() => Try::Accepted(id),
+        200 if accepted => Try::Refused(format!("{id} was accepted as {}", value["hash"])),
+        200 => Try::Declined(api::error_of(&value)),
+        429 | 503 => Try::NotNow(api::error_of(&value)),
+        status => {
+            let why = api::error_of(&value);
+            Try::Refused(format!(
+                "a well-formed transfer was answered with {status}: {why}"
+            ))
+        }
+    };
+    (id, tried)
 }
 
 async fn check_same_block<W: World>(stage: &mut Stage<'_, W>, up: &[NodeIndex], sent: &Sent) {

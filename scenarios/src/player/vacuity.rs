@@ -1,9 +1,12 @@
 //! Whether the story was told: a run in which a scheduled fault never fired or a check never looked
 //! proves nothing, however green it is.
 
+use std::collections::BTreeSet;
+
 use crate::checks::{self, Check};
 use crate::outcome::Outcome;
-use crate::plan::{Plan, What};
+use crate::plan::{Event, Nonces, Plan, What};
+use crate::world::Act;
 
 /// What the plan demanded and the run did not show, a sentence each.
 pub(super) fn untold(plan: &Plan, outcome: &Outcome) -> Vec<String> {
@@ -21,6 +24,7 @@ pub(super) fn untold(plan: &Plan, outcome: &Outcome) -> Vec<String> {
             ));
         }
     }
+    untold.extend(never_fired(plan, outcome));
     if let Some((at_least, nodes)) = &plan.expect.reorgs {
         let made: u64 = nodes.iter().map(|node| outcome.nodes[node.0].reorgs).sum();
         if made < *at_least {
@@ -46,6 +50,29 @@ pub(super) fn untold(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     untold
 }
 
+/// The faults that the plan's events schedule and that never fired.
+fn never_fired(plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    if plan.expect.may_miss {
+        return Vec::new();
+    }
+    let here = |event: &&Event| event.worlds.contains(&outcome.world) && !event.undoes;
+    let scheduled = plan
+        .events
+        .iter()
+        .filter(here)
+        .flat_map(|event| match &event.what {
+            What::Act(Act::Disturb(disturbance)) => disturbance.fires(),
+            _ => Vec::new(),
+        });
+    let faults: BTreeSet<&str> = scheduled.collect();
+    let silent = faults
+        .into_iter()
+        .filter(|name| !outcome.faults.contains_key(*name));
+    silent
+        .map(|name| format!("the fault `{name}` never fired"))
+        .collect()
+}
+
 /// The checks that must look at least once in a run of this plan.
 fn required(plan: &Plan) -> Vec<Check> {
     let mut required = vec![
@@ -62,11 +89,11 @@ fn required(plan: &Plan) -> Vec<Check> {
     if !plan.expect.keeps_tip.is_empty() {
         required.push(checks::DURABLE_TIP);
     }
-    if plan
-        .events
-        .iter()
-        .any(|event| matches!(event.what, What::Transfer(_)))
-    {
+    let valid = |event: &Event| match &event.what {
+        What::Transfer(workload) => workload.nonces == Nonces::Successive,
+        _ => false,
+    };
+    if !plan.expect.may_miss && plan.events.iter().any(valid) {
         required.push(checks::SUBMIT_ACCEPTED);
     }
     if plan.expect.relayed_within.is_some() {

@@ -309,6 +309,10 @@ impl World for ProcessWorld {
             )),
             Act::Cut(links) => Ok(self.set_links(links, false)),
             Act::Heal(links) => Ok(self.set_links(links, true)),
+            Act::Disturb(disturbance) => Err(HarnessError(format!(
+                "only the simulator can play `{}`",
+                disturbance.name()
+            ))),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `list`: what there is to run, what is checked, what goes wrong on purpose.
 
 use archivas_scenarios::checks::{self, Check};
-use archivas_scenarios::plan::BUILT_IN;
+use archivas_scenarios::plan::{BUILT_IN, BuiltIn, Overrides, Scenario};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -30,7 +30,11 @@ enum What {
 /// Prints the list.
 pub fn list(args: ListArgs, output: &Output) -> Result<u8, Trouble> {
     let entries: Vec<(String, String)> = match args.what {
-        What::Scenarios => BUILT_IN.iter().map(scenario).collect(),
+        What::Scenarios => {
+            let built_in = BUILT_IN.iter().map(BuiltIn::scenario);
+            let all = built_in.chain([Scenario::swarm(Overrides::default())]);
+            all.map(scenario).collect()
+        }
         What::Checks => all_checks()
             .map(|check| (check.name.into(), check.about.into()))
             .collect(),
@@ -56,8 +60,7 @@ pub fn list(args: ListArgs, output: &Output) -> Result<u8, Trouble> {
     Ok(0)
 }
 
-fn scenario(built_in: &archivas_scenarios::plan::BuiltIn) -> (String, String) {
-    let scenario = built_in.scenario();
+fn scenario(scenario: Scenario) -> (String, String) {
     let words: Vec<&str> = scenario.about.split_whitespace().collect();
     (scenario.name, words.join(" "))
 }

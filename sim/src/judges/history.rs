@@ -14,6 +14,36 @@ pub struct Known {
     pub told: Option<Tip>,
     /// Its best chain as it was last looked at, by height.
     pub chain: Vec<BlockId>,
+    /// What it had told when its data directory was copied.
+    pub copied: Option<Tip>,
+    /// Segments that have reached it with flipped bits.
+    pub corrupted: u64,
+    /// Peers that it has blamed.
+    pub blamed: u64,
+}
+
+/// A block of the best chain of these stores that none of them has: nobody among them can give it to
+/// those that need it.
+pub fn missing_everywhere(stores: &[impl Reader]) -> Option<String> {
+    let tip_of = |rows| schema::tip(rows).ok();
+    let best = stores
+        .iter()
+        .filter_map(tip_of)
+        .max_by_key(|tip| tip.chainwork)?;
+    let (mut id, mut height) = (best.id, best.height);
+    while let Some(below) = height.parent() {
+        let holds = |rows| schema::has_body(rows, &id).unwrap_or(false);
+        if !stores.iter().any(holds) {
+            return Some(format!(
+                "no node of the core holds block {id} at height {height}"
+            ));
+        }
+        let header = stores
+            .iter()
+            .find_map(|rows| schema::header(rows, &id).ok()?);
+        (id, height) = (header?.header.parent, below);
+    }
+    None
 }
 
 /// The tip that a node tells is in its database, with its body, and the database's own tip has at

@@ -165,6 +165,14 @@ impl Connection {
         self.pipes[1 - side].discard();
     }
 
+    /// The system at this side forgets the connection: gives back who waited there, to find out.
+    pub fn forget(&mut self, side: usize) -> impl Iterator<Item = Waker> + use<> {
+        let reader = self.readers[side].take().map(|reader| reader.waker);
+        let writer = self.writers[side].take();
+        self.go_dark(side);
+        reader.into_iter().chain(writer)
+    }
+
     /// Nobody is at this side any more, and the other side does not know: what it sends stays under
     /// way, as nobody acknowledges it.
     pub fn go_dark(&mut self, side: usize) {

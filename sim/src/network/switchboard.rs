@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::task::Waker;
 
+use archivas_scenarios::disturb::Weather;
 use archivas_scenarios::draws::Draws;
 
 use super::connection::{Connection, End};
@@ -51,6 +52,12 @@ pub struct Switchboard {
     directions: BTreeMap<(Machine, Machine), Direction>,
     pub(super) doors: BTreeMap<SocketAddr, Door>,
     pub(super) connections: BTreeMap<u64, Connection>,
+    /// Machines that read only so many bytes a second.
+    pub(super) slow_readers: BTreeMap<Machine, u64>,
+    /// When a slow reader reads next.
+    pub(super) next_read: BTreeMap<End, u64>,
+    /// Segments that arrived corrupted, by who received them.
+    pub(super) corrupted: BTreeMap<Machine, u64>,
     next_number: u64,
 }
 
@@ -68,6 +75,9 @@ impl Switchboard {
             directions: BTreeMap::new(),
             doors: BTreeMap::new(),
             connections: BTreeMap::new(),
+            slow_readers: BTreeMap::new(),
+            next_read: BTreeMap::new(),
+            corrupted: BTreeMap::new(),
             next_number: 0,
         }
     }
@@ -104,6 +114,11 @@ impl Switchboard {
     /// Makes what is sent from now on in this direction take so long.
     pub fn set_latency(&mut self, from: Machine, to: Machine, latency: Latency) {
         self.direction(from, to).set_latency(latency);
+    }
+
+    /// Makes what is sent from now on in this direction fare like this.
+    pub fn set_weather(&mut self, from: Machine, to: Machine, weather: Weather) {
+        self.direction(from, to).set_weather(weather);
     }
 
     /// Lets nothing pass in this direction; what is under way waits. False when it was cut already.
@@ -186,6 +201,9 @@ impl Switchboard {
     pub(super) fn forget_empty(&mut self) {
         self.connections
             .retain(|_, connection| connection.gone != [true, true]);
+        let known = &self.connections;
+        self.next_read
+            .retain(|end, _| known.contains_key(&end.connection));
     }
 
     pub(super) fn machine_at(&self, ip: IpAddr) -> Option<Machine> {

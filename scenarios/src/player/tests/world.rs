@@ -303,6 +303,7 @@ impl World for TestWorld {
             }
             Act::Cut(links) => self.cut.extend(links),
             Act::Heal(links) => links.iter().for_each(|link| assert!(self.cut.remove(link))),
+            Act::Disturb(_) => return Err(HarnessError("not in this world".to_owned())),
         }
         let after = (
             self.cut.len(),
