@@ -17,6 +17,7 @@ pub mod live;
 pub mod metrics;
 pub mod ports;
 pub mod service;
+pub mod snapshot;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,13 @@
 //! same. The tree itself stays in storage, however long the chain is.
 
 mod accept;
+mod adopt;
 mod draft;
 mod headers;
 mod invariants;
 mod marks;
 mod open;
+mod past;
 mod prune;
 mod queries;
 mod reorganize;
@@ -19,7 +21,9 @@ mod tree;
 mod verdict;
 mod window;
 
+pub use adopt::{Adoption, Unfit};
 pub use invariants::Thoroughness;
+pub use past::AccountsAt;
 pub use verdict::{
     BadBranch, BlockOutcome, BlockVerdict, HeaderPoint, HeaderStop, HeadersVerdict, HeldBranch,
     NoTemplate, OpenError, Template, TipChange, WalkVerdict,

@@ -2,7 +2,7 @@
 
 mod blocks;
 mod failing_disk;
-mod lab;
+pub(super) mod lab;
 mod marks;
 mod opening;
 mod pruning;
@@ -26,7 +26,7 @@ fn give<S: Storage>(chain: &mut Chain<S>, lab: &Lab, id: &BlockId) -> BlockVerdi
 }
 
 /// Hands over blocks that must all be stored.
-fn give_all<S: Storage>(chain: &mut Chain<S>, lab: &Lab, ids: &[BlockId]) {
+pub(super) fn give_all<S: Storage>(chain: &mut Chain<S>, lab: &Lab, ids: &[BlockId]) {
     for id in ids {
         let verdict = give(chain, lab, id);
         assert_eq!(
