@@ -159,9 +159,10 @@ mod tests {
     fn a_short_measurement_has_all_its_figures() {
         let figures = measure(Millis::from_secs(200)).unwrap();
         assert!(figures.simulated_s >= 200.0);
-        // Who made a block commits it at once, the others its header first; and each began somehow.
+        // One commit a block at each of three nodes, with its header; and each began somehow.
+        let (blocks, commits) = (figures.blocks, figures.commits);
         assert!(
-            figures.blocks > 2 && figures.commits > figures.blocks * 4,
+            blocks > 2 && (3 * blocks..4 * blocks + 15).contains(&commits),
             "{figures:?}"
         );
         assert!(figures.cpu_s > 0.0 && figures.redb_s > 0.0 && figures.boot_s > 0.0);

@@ -3,6 +3,7 @@
 //! Each input runs to completion. Time is an argument, randomness comes from the seed given to
 //! [`Node::open`], and the only error is storage's: after one the node must not be used again.
 
+mod batch;
 mod blocks;
 mod connect;
 mod headers;
@@ -69,6 +70,8 @@ enum Timer {
     Early,
     /// Go on with a long reorganization.
     Walk,
+    /// Commit what was added to the chain.
+    Commit,
 }
 
 /// On whose behalf something is being checked.
@@ -236,6 +239,7 @@ impl<S: Storage> Node<S> {
                 Timer::Tidy => self.tidy_own()?,
                 Timer::Early => self.early_headers_due(now)?,
                 Timer::Walk => self.walk(now)?,
+                Timer::Commit => self.commit_added(now)?,
             }
         }
         Ok(())
@@ -255,12 +259,14 @@ impl<S: Storage> Node<S> {
         self.timers.next()
     }
 
-    /// A block to be sealed: the best of the pool on the tip.
+    /// A block to be sealed: the best of the pool on the tip. Commits what was added before, so that
+    /// nobody seals a block on a tip that is about to be left.
     pub fn template(
-        &self,
+        &mut self,
         now: Now,
         producer: Address,
     ) -> Result<Result<Template, NoTemplate>, StorageError> {
+        self.commit_added(now)?;
         let block_max = self.chain.law().rules.block_bytes_max as usize;
         let list_length = codec::varint_bytes(BLOCK_TRANSFERS_MAX as u64);
         let room = block_max.saturating_sub(HEADER_BYTES + list_length);
@@ -296,7 +302,7 @@ impl<S: Storage> Node<S> {
         Status {
             tip: self.tip(),
             walking: self.chain.is_walking(),
-            best_header: self.chain.best_header().height,
+            best_header: self.chain.committed_best_header().height,
             peers_ready: self.peers.values().filter(|peer| peer.is_ready()).count(),
             mempool_count: self.mempool.len(),
             mempool_bytes: self.mempool.bytes(),

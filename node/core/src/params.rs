@@ -4,6 +4,7 @@
 //! A number that differs between networks is in [`Rules`]; a number that is the same everywhere is a
 //! constant here. What the operator may choose is in neither.
 
+pub mod batch;
 pub mod genesis;
 pub mod networks;
 pub mod peers;

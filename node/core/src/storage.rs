@@ -273,6 +273,8 @@ type Rows<V> = BTreeMap<Vec<u8>, V>;
 pub struct Batch {
     /// `None` deletes.
     tables: BTreeMap<Table, Rows<Option<Vec<u8>>>>,
+    /// Of all keys and values.
+    bytes: usize,
 }
 
 impl Batch {
@@ -281,20 +283,29 @@ impl Batch {
     pub const fn new() -> Self {
         Self {
             tables: BTreeMap::new(),
+            bytes: 0,
         }
     }
 
     /// Writes `value` under `key`.
     pub fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
-        self.tables
-            .entry(table)
-            .or_default()
-            .insert(key, Some(value));
+        self.set(table, key, Some(value));
     }
 
     /// Removes the row under `key`, if there is one.
     pub fn delete(&mut self, table: Table, key: Vec<u8>) {
-        self.tables.entry(table).or_default().insert(key, None);
+        self.set(table, key, None);
+    }
+
+    fn set(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let of = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        let (key_bytes, value_bytes) = (key.len(), of(&value));
+        let before = self.tables.entry(table).or_default().insert(key, value);
+        match before {
+            Some(before) => self.bytes -= of(&before),
+            None => self.bytes += key_bytes,
+        }
+        self.bytes += value_bytes;
     }
 
     /// What the batch does to `key`: nothing (`None`), delete (`Some(None)`) or write.
@@ -307,6 +318,12 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty()
+    }
+
+    /// Bytes of all keys and values.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// All operations, sorted by table and key: `None` deletes.
@@ -329,10 +346,13 @@ impl<'a, R: Reader + ?Sized> Overlay<'a, R> {
     /// An overlay that changes nothing yet.
     #[must_use]
     pub const fn new(base: &'a R) -> Self {
-        Self {
-            base,
-            batch: Batch::new(),
-        }
+        Self::over(base, Batch::new())
+    }
+
+    /// An overlay that goes on with a batch.
+    #[must_use]
+    pub const fn over(base: &'a R, batch: Batch) -> Self {
+        Self { base, batch }
     }
 
     /// Writes `value` under `key`.
@@ -360,6 +380,31 @@ impl<'a, R: Reader + ?Sized> Overlay<'a, R> {
 
 impl<R: Reader + ?Sized> Reader for Overlay<'_, R> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        Layered::new(self.base, &self.batch).get(table, key)
+    }
+
+    fn scan(&self, table: Table, scan: &Scan) -> Result<Vec<Row>, StorageError> {
+        Layered::new(self.base, &self.batch).scan(table, scan)
+    }
+}
+
+/// A batch that others write, read as if it were already committed on top of `base`.
+#[derive(Clone, Copy, Debug)]
+pub struct Layered<'a, R: ?Sized> {
+    base: &'a R,
+    batch: &'a Batch,
+}
+
+impl<'a, R: Reader + ?Sized> Layered<'a, R> {
+    /// The batch on top of the base.
+    #[must_use]
+    pub const fn new(base: &'a R, batch: &'a Batch) -> Self {
+        Self { base, batch }
+    }
+}
+
+impl<R: Reader + ?Sized> Reader for Layered<'_, R> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         match self.batch.get(table, key) {
             Some(written) => Ok(written.map(<[u8]>::to_vec)),
             None => self.base.get(table, key),
@@ -373,7 +418,11 @@ impl<R: Reader + ?Sized> Reader for Overlay<'_, R> {
         let Some(written) = self.batch.tables.get(&table) else {
             return self.base.scan(table, scan);
         };
-        let changes: Vec<_> = written.range::<[u8], _>(bounds).collect();
+        let range = written.range::<[u8], _>(bounds);
+        let changes = match scan.order {
+            Order::Asc => up_to(range, scan.limit),
+            Order::Desc => up_to(range.rev(), scan.limit),
+        };
         // Each deletion can hide one row of the base: with so many more, the limit is still reached.
         let hidden = changes.iter().filter(|(_, value)| value.is_none()).count();
         let wider = scan.clone().limit(scan.limit.saturating_add(hidden));
@@ -386,6 +435,20 @@ impl<R: Reader + ?Sized> Reader for Overlay<'_, R> {
         }
         Ok(in_order(rows.into_iter(), scan))
     }
+}
+
+type Change<'a> = (&'a Vec<u8>, &'a Option<Vec<u8>>);
+
+/// The changes that a scan of so many rows can see: none that lie behind as many written rows.
+fn up_to<'a>(range: impl Iterator<Item = Change<'a>>, limit: usize) -> Vec<Change<'a>> {
+    let mut left = limit;
+    range
+        .take_while(|(_, value)| {
+            let seen = left > 0;
+            left = left.saturating_sub(usize::from(value.is_some()));
+            seen
+        })
+        .collect()
 }
 
 fn in_order(rows: impl DoubleEndedIterator<Item = Row>, scan: &Scan) -> Vec<Row> {

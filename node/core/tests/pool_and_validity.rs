@@ -234,17 +234,17 @@ fn a_template_is_made_also_when_a_reorganization_took_the_money_that_waiting_tra
     }
     assert_eq!(node.node.tip().id, maker.tip().id);
     assert_eq!(node.node.mempool().len(), 2, "the income waits again");
-    let offered = |node: &Alone| {
+    let offered = |node: &mut Alone| {
         let template = node.node.template(node.now, address(9)).unwrap();
         let transfers = template.expect("there is always one").transfers;
         let signed = transfers.iter().map(|transfer| transfer.signed().clone());
         signed.collect::<Vec<_>>()
     };
-    assert_eq!(offered(&node), income);
+    assert_eq!(offered(&mut node), income);
     let paid = valid(node.node.chain(), address(9), income);
     node.must_take(&paid);
     assert_eq!(
-        offered(&node),
+        offered(&mut node),
         [spending],
         "and now its money is there again"
     );

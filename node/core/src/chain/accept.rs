@@ -1,12 +1,9 @@
 //! Taking headers and blocks from outside, and our own miner's alike.
 
-use alloc::vec::Vec;
-
 use super::Chain;
 use super::draft::Draft;
 use super::headers::Admission;
-use super::reorganize::Culprits;
-use super::verdict::{BlockOutcome, BlockVerdict, HeadersVerdict};
+use super::verdict::{BlockOutcome, BlockVerdict, HeadersVerdict, WalkVerdict};
 use crate::primitives::{BlockId, Header, Timestamp};
 use crate::rules::{CheckedBlock, Invalid};
 use crate::schema::{self, HeaderRecord, Status};
@@ -22,8 +19,23 @@ impl<S: Storage> Chain<S> {
         now: Timestamp,
         headers: &[Header],
     ) -> Result<HeadersVerdict, StorageError> {
+        let verdict = self.add_headers(now, headers)?;
+        self.commit_added()?;
+        Ok(verdict)
+    }
+
+    /// Takes headers like [`Chain::accept_headers`], but leaves the commit for later.
+    ///
+    /// # Errors
+    /// The machine's only; nothing is marked or blamed for them.
+    pub fn add_headers(
+        &mut self,
+        now: Timestamp,
+        headers: &[Header],
+    ) -> Result<HeadersVerdict, StorageError> {
         let mut verdict = HeadersVerdict::default();
-        let mut draft = self.draft(now);
+        let added = self.take_added();
+        let mut draft = self.draft(added, now);
         for (index, header) in headers.iter().enumerate() {
             let id = header.id();
             match draft.admit_header(now, &id, header)? {
@@ -34,8 +46,7 @@ impl<S: Storage> Chain<S> {
                 }
             }
         }
-        let finished = draft.finish(&self.view);
-        self.commit(finished)?;
+        self.added = draft.put_aside();
         Ok(verdict)
     }
 
@@ -48,35 +59,53 @@ impl<S: Storage> Chain<S> {
         now: Timestamp,
         block: CheckedBlock,
     ) -> Result<BlockVerdict, StorageError> {
-        let mut draft = self.draft(now);
+        let outcome = self.add_block(now, block)?;
+        let walk = self.commit_added()?;
+        Ok(BlockVerdict { outcome, walk })
+    }
+
+    /// Takes a block like [`Chain::accept_block`], but leaves the commit for later: until then the
+    /// outcome is for nobody's ears.
+    ///
+    /// # Errors
+    /// The machine's only; nothing is marked or blamed for them.
+    pub fn add_block(
+        &mut self,
+        now: Timestamp,
+        block: CheckedBlock,
+    ) -> Result<BlockOutcome, StorageError> {
+        let added = self.take_added();
+        let mut draft = self.draft(added, now);
         let (id, header) = (block.id(), *block.header());
-        let (outcome, invalid) = match draft.admit_header(now, &id, &header)? {
-            Admission::Stopped(stop) => (stop.into(), Vec::new()),
-            Admission::Stored(known) if known.status.had_body() => {
-                (BlockOutcome::Duplicate, Vec::new())
-            }
+        let outcome = match draft.admit_header(now, &id, &header)? {
+            Admission::Stopped(stop) => stop.into(),
+            Admission::Stored(known) if known.status.had_body() => BlockOutcome::Duplicate,
             Admission::Stored(known) => draft.take_block(&id, known, block)?,
         };
-        let finished = draft.finish(&self.view);
-        let walk = self.finish_walk(finished, invalid)?;
-        Ok(BlockVerdict { outcome, walk })
+        self.added = draft.put_aside();
+        Ok(outcome)
     }
 
     /// Remembers that a block broke a rule before it could become a `CheckedBlock`. Nothing happens
     /// when the rule does not mark blocks (the id may be an honest block's), or the header is not
-    /// stored, or the block's body is: then it did pass.
+    /// stored, or the block's body is: then it did pass. What was added is committed with the mark.
     ///
     /// # Errors
     /// The machine's only.
-    pub fn refuse_block(&mut self, id: &BlockId, why: &Invalid) -> Result<(), StorageError> {
-        let known = schema::header(&self.storage, id)?;
+    pub fn refuse_block(
+        &mut self,
+        id: &BlockId,
+        why: &Invalid,
+    ) -> Result<WalkVerdict, StorageError> {
+        let known = schema::header(&self.rows(), id)?;
         if !why.marks_block() || known.is_none_or(|known| known.status != Status::HeaderOnly) {
-            return Ok(());
+            return Ok(WalkVerdict::default());
         }
-        let mut draft = self.draft(Timestamp::new(0));
+        let added = self.take_added();
+        let mut draft = self.draft(added, Timestamp::new(0));
         draft.mark_invalid(id)?;
-        let finished = draft.finish(&self.view);
-        self.commit(finished).map(drop)
+        let finished = draft.finish();
+        self.commit(finished)
     }
 }
 
@@ -86,17 +115,17 @@ impl<S: Storage> Draft<'_, S> {
         id: &BlockId,
         known: HeaderRecord,
         block: CheckedBlock,
-    ) -> Result<(BlockOutcome, Culprits), StorageError> {
+    ) -> Result<BlockOutcome, StorageError> {
         self.store_body(id, known, &block.block().transfers)?;
+        self.blocks += 1;
         self.fresh = Some(block);
-        let invalid = self.follow_best()?;
-        let outcome = match invalid.iter().find(|(at, _)| at == id) {
+        self.follow_best()?;
+        Ok(match self.invalid.iter().find(|(at, _)| at == id) {
             Some((_, why)) => BlockOutcome::Invalid(*why),
             None => match schema::required_header(&self.rows, id)?.status.is_valid() {
                 true => BlockOutcome::Stored,
                 false => BlockOutcome::KnownInvalid,
             },
-        };
-        Ok((outcome, invalid))
+        })
     }
 }

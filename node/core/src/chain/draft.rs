@@ -3,11 +3,12 @@
 
 use alloc::vec::Vec;
 
-use super::verdict::{HeaderPoint, TipChange};
+use super::added::Added;
+use super::verdict::{HeaderPoint, TipChange, WalkVerdict};
 use super::window::Policy;
 use crate::params::Genesis;
 use crate::primitives::{Address, BlockId, Height, LtHash, Timestamp};
-use crate::rules::{CheckedBlock, CheckedTransfer};
+use crate::rules::{CheckedBlock, CheckedTransfer, Invalid};
 use crate::schema::{Arrival, Tip, Walk, meta, write};
 use crate::storage::{Batch, Overlay, Reader, Table};
 
@@ -39,6 +40,8 @@ pub(super) struct Draft<'a, S> {
     pub rows: Overlay<'a, S>,
     /// The memory as it will be.
     pub view: View,
+    /// The memory as the last commit left it.
+    pub before: &'a View,
     /// The network's genesis.
     pub genesis: &'a Genesis,
     /// What is followed without the operator.
@@ -55,6 +58,12 @@ pub(super) struct Draft<'a, S> {
     pub joined: Vec<CheckedBlock>,
     /// Ends of branches that were held.
     pub held: Vec<BlockId>,
+    /// Blocks that proved invalid, each with the rule that it breaks, in the order of discovery.
+    pub invalid: Vec<(BlockId, Invalid)>,
+    /// How many headers were stored.
+    pub headers: usize,
+    /// How many bodies were stored.
+    pub blocks: usize,
 }
 
 /// A change that is ready to be committed.
@@ -63,32 +72,48 @@ pub(super) struct Finished {
     pub batch: Batch,
     /// What memory holds after the commit.
     pub view: View,
-    /// How the best chain changes.
-    pub tip_change: Option<TipChange>,
-    /// Ends of branches that were held.
-    pub held: Vec<BlockId>,
+    /// What came of it, to be told after the commit.
+    pub walk: WalkVerdict,
 }
 
 impl<S: Reader> Draft<'_, S> {
-    /// Closes the draft of a change from `before`.
-    pub fn finish(mut self, before: &View) -> Finished {
-        self.write_meta(before);
-        let from = before.tip.clone();
+    /// Puts the draft aside, to be gone on with or committed later.
+    pub fn put_aside(self) -> Added {
+        Added {
+            batch: self.rows.into_batch(),
+            view: self.view,
+            left: self.left,
+            joined: self.joined,
+            held: self.held,
+            invalid: self.invalid,
+            headers: self.headers,
+            blocks: self.blocks,
+        }
+    }
+
+    /// Closes the draft.
+    pub fn finish(mut self) -> Finished {
+        self.write_meta();
+        let from = self.before.tip.clone();
         let batch = self.rows.into_batch();
         let mut tip_change = tip_change(from, &self.view.tip, self.left, self.joined);
         if let Some(change) = &mut tip_change {
             change.touched = touched(&batch);
         }
+        let walk = WalkVerdict {
+            invalid: self.invalid,
+            held: self.held,
+            tip_change,
+        };
         Finished {
             batch,
             view: self.view,
-            tip_change,
-            held: self.held,
+            walk,
         }
     }
 
-    fn write_meta(&mut self, before: &View) {
-        let (rows, view) = (&mut self.rows, &self.view);
+    fn write_meta(&mut self) {
+        let (rows, view, before) = (&mut self.rows, &self.view, self.before);
         if view.tip.id != before.tip.id {
             write::put_meta(rows, meta::TIP, &view.tip.id);
             write::put_lthash(rows, &view.lthash);

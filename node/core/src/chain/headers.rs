@@ -53,6 +53,7 @@ impl<S: Reader> Draft<'_, S> {
             return Ok(HeaderStop::NotYet.into());
         }
         self.insert_header(id, &record, &parent)?;
+        self.headers += 1;
         Ok(Admission::Stored(record))
     }
 

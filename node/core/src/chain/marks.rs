@@ -31,12 +31,12 @@ impl<S: Storage> Chain<S> {
         if on_best.is_some_and(|height| height <= self.view.horizon) {
             return Ok(Err(BadBranch::BelowHorizon(self.view.horizon)));
         }
-        let mut draft = self.draft(now);
+        let mut draft = self.draft_of_order(now);
         draft.mark(id, Status::SetAside)?;
         draft.release_all()?;
-        let invalid = draft.follow_best()?;
-        let finished = draft.finish(&self.view);
-        self.finish_walk(finished, invalid).map(Ok)
+        draft.follow_best()?;
+        let finished = draft.finish();
+        self.commit(finished).map(Ok)
     }
 
     /// Takes the marks off a block, its ancestors and everything that descends from the first of
@@ -53,7 +53,7 @@ impl<S: Storage> Chain<S> {
         if let Err(bad) = self.find_branch(id)? {
             return Ok(Err(bad));
         }
-        let mut draft = self.draft(now);
+        let mut draft = self.draft_of_order(now);
         let mut wave: Vec<Entry> = draft.first_marked(id)?.into_iter().collect();
         let below = |(_, first): &Entry| first.header.height <= self.view.base;
         if self.view.base > Height::GENESIS && wave.first().is_some_and(below) {
@@ -66,13 +66,13 @@ impl<S: Storage> Chain<S> {
             wave = draft.children(&wave)?;
             wave.retain(|(_, child)| !child.status.is_valid());
         }
-        let invalid = draft.follow_best()?;
-        let finished = draft.finish(&self.view);
-        self.finish_walk(finished, invalid).map(Ok)
+        draft.follow_best()?;
+        let finished = draft.finish();
+        self.commit(finished).map(Ok)
     }
 
     pub(super) fn find_branch(&self, id: &BlockId) -> Result<Result<(), BadBranch>, StorageError> {
-        Ok(match schema::header(&self.storage, id)? {
+        Ok(match schema::header(&self.rows(), id)? {
             None => Err(BadBranch::Unknown),
             Some(_) if *id == self.genesis_id => Err(BadBranch::Genesis),
             Some(_) => Ok(()),
@@ -87,7 +87,7 @@ impl<S: Storage> Chain<S> {
             return Ok(());
         }
         // Without a clock no tip counts as old.
-        let mut draft = self.draft(Timestamp::new(0));
+        let mut draft = self.draft_of_order(Timestamp::new(0));
         let mut height = self.view.base;
         loop {
             let ids = schema::ids_at(&draft.rows, height)?;
@@ -103,7 +103,7 @@ impl<S: Storage> Chain<S> {
         }
         draft.follow_best()?;
         write::put_meta(&mut draft.rows, meta::RULES, &RULES_VERSION);
-        let finished = draft.finish(&self.view);
+        let finished = draft.finish();
         self.commit(finished).map(drop)
     }
 }

@@ -1,10 +1,12 @@
 //! Floor 6, history: the tree of headers and blocks, and the best chain through it.
 //!
-//! Every public change is one batch and one commit, at the end; memory follows only after it. What
+//! Every public change is one batch and one commit, at the end; memory follows only after it. Headers
+//! and blocks may be added before that commit: who asks from outside sees nothing of them. What
 //! stands in memory is a fixed handful of values that storage determines, so a restart decides the
 //! same. The tree itself stays in storage, however long the chain is.
 
 mod accept;
+mod added;
 mod adopt;
 mod draft;
 mod headers;
@@ -21,6 +23,7 @@ mod tree;
 mod verdict;
 mod window;
 
+pub use added::Addition;
 pub use adopt::{Adoption, Unfit};
 pub use invariants::Thoroughness;
 pub use past::AccountsAt;
@@ -30,12 +33,11 @@ pub use verdict::{
 };
 pub use window::Policy;
 
-use alloc::vec::Vec;
-
 use crate::params::{Genesis, Law};
 use crate::primitives::{BlockId, Timestamp};
 use crate::schema::Tip;
 use crate::storage::{Batch, Overlay, Storage, StorageError, StorageErrorKind, Table};
+use added::Added;
 use draft::{Draft, View};
 
 /// The history of one network, over a store that it owns.
@@ -49,6 +51,7 @@ pub struct Chain<S> {
     genesis_id: BlockId,
     law: Law,
     view: View,
+    added: Added,
     self_checks: Option<Thoroughness>,
     policy: Policy,
     /// Blocks that one commit reverts and applies at most: enough to leave
@@ -57,7 +60,7 @@ pub struct Chain<S> {
 }
 
 impl<S: Storage> Chain<S> {
-    /// The last block of the best chain.
+    /// The last block of the best chain, as committed.
     pub const fn tip(&self) -> &Tip {
         &self.view.tip
     }
@@ -68,12 +71,22 @@ impl<S: Storage> Chain<S> {
         self.view.walk.is_some()
     }
 
-    /// The valid header with the most chainwork, among equals the first that came.
+    /// The tip that a commit of what was added makes: what sync goes on from, and nobody is told.
+    pub const fn added_tip(&self) -> &Tip {
+        &self.added.view.tip
+    }
+
+    /// The valid header with the most chainwork, among equals the first that came; committed or not.
     pub const fn best_header(&self) -> &HeaderPoint {
+        &self.added.view.best_header
+    }
+
+    /// The same as committed.
+    pub const fn committed_best_header(&self) -> &HeaderPoint {
         &self.view.best_header
     }
 
-    /// The store, to be read.
+    /// The store, to be read: the last commit.
     pub const fn reader(&self) -> &S {
         &self.storage
     }
@@ -116,34 +129,51 @@ impl<S: Storage> Chain<S> {
         self.storage.commit(batch)
     }
 
-    fn draft(&self, now: Timestamp) -> Draft<'_, S> {
+    /// A change that goes on from what was added.
+    fn draft(&self, added: Added, now: Timestamp) -> Draft<'_, S> {
         Draft {
-            rows: Overlay::new(&self.storage),
-            view: self.view.clone(),
+            rows: Overlay::over(&self.storage, added.batch),
+            view: added.view,
+            before: &self.view,
             genesis: &self.genesis,
             policy: self.policy,
             now,
             moves_left: self.step_moves,
             fresh: None,
-            left: Vec::new(),
-            joined: Vec::new(),
-            held: Vec::new(),
+            left: added.left,
+            joined: added.joined,
+            held: added.held,
+            invalid: added.invalid,
+            headers: added.headers,
+            blocks: added.blocks,
         }
     }
 
+    /// A change that is no addition: what was added before must be committed, because whether the
+    /// change is possible is read from the last commit.
+    fn draft_of_order(&self, now: Timestamp) -> Draft<'_, S> {
+        let added = self.added();
+        assert!(
+            added.headers == 0 && added.blocks == 0,
+            "what was added is committed before the operator's order"
+        );
+        self.draft(Added::nothing(&self.view), now)
+    }
+
     /// Makes a draft true: one commit, then memory.
-    fn commit(&mut self, finished: draft::Finished) -> Result<Option<TipChange>, StorageError> {
+    fn commit(&mut self, finished: draft::Finished) -> Result<WalkVerdict, StorageError> {
         if !finished.batch.is_empty() {
             self.storage.commit(finished.batch)?;
         }
         self.view = finished.view;
+        self.added = Added::nothing(&self.view);
         if let Some(checks) = self.self_checks {
             match self.check_invariants(checks) {
                 Err(error) if error.kind == StorageErrorKind::Damaged => panic!("{error}"),
                 checked => checked?,
             }
         }
-        Ok(finished.tip_change)
+        Ok(finished.walk)
     }
 }
 

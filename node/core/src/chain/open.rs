@@ -1,5 +1,6 @@
 //! Opening a store: an empty one becomes the genesis of its network, any other must fit.
 
+use super::added::Added;
 use super::draft::View;
 use super::invariants::Thoroughness;
 use super::verdict::OpenError;
@@ -37,6 +38,7 @@ impl<S: Storage> Chain<S> {
             genesis,
             genesis_id,
             law,
+            added: Added::nothing(&view),
             view,
             self_checks,
             policy: Policy::default(),

@@ -45,9 +45,9 @@ impl<S: Storage> Chain<S> {
         if self.is_walking() {
             return Ok(false);
         }
-        let mut draft = self.draft(crate::primitives::Timestamp::new(0));
+        let mut draft = self.draft_of_order(crate::primitives::Timestamp::new(0));
         draft.prune_heights(BACKLOG_STEP)?;
-        let finished = draft.finish(&self.view);
+        let finished = draft.finish();
         let any = !finished.batch.is_empty();
         self.commit(finished)?;
         Ok(any)

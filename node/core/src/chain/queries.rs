@@ -15,15 +15,15 @@ const LOCATOR_SINGLE_STEPS: usize = 10;
 const MISSING_PAGE: usize = 128;
 
 impl<S: Storage> Chain<S> {
-    /// The stored header with that id.
+    /// The known header with that id, committed or not.
     ///
     /// # Errors
     /// The machine's only.
     pub fn header(&self, id: &BlockId) -> Result<Option<HeaderRecord>, StorageError> {
-        schema::header(&self.storage, id)
+        schema::header(&self.rows(), id)
     }
 
-    /// The stored block with that id, if its body is here.
+    /// The committed block with that id, if its body is here.
     ///
     /// # Errors
     /// The machine's only.
@@ -32,15 +32,17 @@ impl<S: Storage> Chain<S> {
     }
 
     /// Ids along the best header's chain by which a peer finds where we part: the best header, ten
-    /// single steps, then doubling, genesis last. At most [`LOCATOR_MAX`].
+    /// single steps, then doubling, genesis last. At most [`LOCATOR_MAX`]. They claim nothing: a
+    /// header that is not committed yet may be among them.
     ///
     /// # Errors
     /// The machine's only.
     pub fn locator(&self) -> Result<Vec<BlockId>, StorageError> {
         let mut ids = Vec::new();
-        let (mut height, mut step) = (self.view.best_header.height, 1);
+        let rows = &self.rows();
+        let (mut height, mut step) = (self.best_header().height, 1);
         while height != Height::GENESIS {
-            ids.push(named(&self.storage, Table::BestHeaders, height)?);
+            ids.push(named(rows, Table::BestHeaders, height)?);
             step *= if ids.len() > LOCATOR_SINGLE_STEPS {
                 2
             } else {
@@ -56,7 +58,7 @@ impl<S: Storage> Chain<S> {
         Ok(ids)
     }
 
-    /// Headers of the best chain after the first id of the locator that is on it (after genesis
+    /// Headers of the committed best chain after the first id of the locator that is on it (after genesis
     /// when none is), up to and including `stop`, at most `max`.
     ///
     /// # Errors
@@ -84,7 +86,7 @@ impl<S: Storage> Chain<S> {
         Ok(headers)
     }
 
-    /// The height of a block if it is on the best chain.
+    /// The height of a block if it is on the committed best chain.
     ///
     /// # Errors
     /// The machine's only.
@@ -105,10 +107,11 @@ impl<S: Storage> Chain<S> {
     /// The machine's only.
     pub fn missing_bodies(&self, limit: usize) -> Result<Vec<BlockId>, StorageError> {
         let mut missing = Vec::new();
-        let mut from = self.view.missing_from;
+        let rows = &self.rows();
+        let mut from = self.added.view.missing_from;
         let mut end = None;
         loop {
-            let page = schema::best_header_ids(&self.storage, from, MISSING_PAGE)?;
+            let page = schema::best_header_ids(rows, from, MISSING_PAGE)?;
             if page.is_empty() {
                 return Ok(missing);
             }
@@ -116,7 +119,7 @@ impl<S: Storage> Chain<S> {
                 if missing.len() == limit || end == Some(from) {
                     return Ok(missing);
                 }
-                if schema::required_header(&self.storage, &id)?.status == Status::HeaderOnly {
+                if schema::required_header(rows, &id)?.status == Status::HeaderOnly {
                     end = end.or(Some(Height::new(from.get() + BODY_WINDOW as u64)));
                     missing.push(id);
                 }

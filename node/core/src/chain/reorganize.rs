@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 
 use super::Chain;
-use super::draft::{Draft, Finished};
+use super::draft::Draft;
 use super::queries::fork_height;
 use super::verdict::WalkVerdict;
 use crate::ledger::{self, Fault};
@@ -15,9 +15,6 @@ use crate::primitives::{BlockId, Header, Height, Timestamp};
 use crate::rules::{CheckedBlock, Invalid};
 use crate::schema::{self, Tip, Walk, write};
 use crate::storage::{Reader, Storage, StorageError, Table};
-
-/// Blocks that proved invalid, each with the rule that it breaks.
-pub(super) type Culprits = Vec<(BlockId, Invalid)>;
 
 impl<S: Storage> Chain<S> {
     /// Goes on with a reorganization that takes more than one step, by one step in one commit. At
@@ -29,24 +26,11 @@ impl<S: Storage> Chain<S> {
         if !self.is_walking() {
             return Ok(WalkVerdict::default());
         }
-        let mut draft = self.draft(now);
-        let invalid = draft.follow_best()?;
-        let finished = draft.finish(&self.view);
-        self.finish_walk(finished, invalid)
-    }
-
-    pub(super) fn finish_walk(
-        &mut self,
-        mut finished: Finished,
-        invalid: Culprits,
-    ) -> Result<WalkVerdict, StorageError> {
-        let held = core::mem::take(&mut finished.held);
-        let tip_change = self.commit(finished)?;
-        Ok(WalkVerdict {
-            invalid,
-            held,
-            tip_change,
-        })
+        let added = self.take_added();
+        let mut draft = self.draft(added, now);
+        draft.follow_best()?;
+        let finished = draft.finish();
+        self.commit(finished)
     }
 }
 
@@ -54,8 +38,7 @@ impl<S: Reader> Draft<'_, S> {
     /// Walks to the best candidate, as far as the moves of this change reach. Each block that proves
     /// invalid on the way is marked with its descendants, and the walk goes on from there to the best
     /// of the rest.
-    pub fn follow_best(&mut self) -> Result<Culprits, StorageError> {
-        let mut culprits = Vec::new();
+    pub fn follow_best(&mut self) -> Result<(), StorageError> {
         self.release_if_catching_up()?;
         loop {
             let best = self.best_candidate()?;
@@ -69,7 +52,7 @@ impl<S: Reader> Draft<'_, S> {
                 }
                 self.release_outweighed()?;
                 self.prune()?;
-                return Ok(culprits);
+                return Ok(());
             }
             if !self.may_follow(&best)? {
                 self.hold(best)?;
@@ -78,11 +61,11 @@ impl<S: Reader> Draft<'_, S> {
             let (home, target) = (self.home()?, best);
             self.view.walk = Some(Walk { home, target });
             if self.moves_left == 0 {
-                return Ok(culprits);
+                return Ok(());
             }
             if let Some((at, why)) = self.walk_to(&best)? {
                 self.mark_invalid(&at)?;
-                culprits.push((at, why));
+                self.invalid.push((at, why));
             }
         }
     }

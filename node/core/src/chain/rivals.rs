@@ -22,12 +22,13 @@ impl<S: Storage> Chain<S> {
     pub fn missing_of_rivals(&self, depth: usize) -> Result<Vec<BlockId>, StorageError> {
         let children = self.missing_children()?;
         let mut missing = children.clone();
-        for end in schema::heaviest_headers(&self.storage, RIVALS_MAX + 1)? {
-            if end == self.view.best_header.id {
+        let rows = &self.rows();
+        for end in schema::heaviest_headers(rows, RIVALS_MAX + 1)? {
+            if end == self.best_header().id {
                 continue;
             }
-            let record = schema::required_header(&self.storage, &end)?;
-            if record.chainwork <= self.view.tip.chainwork {
+            let record = schema::required_header(rows, &end)?;
+            if record.chainwork <= self.added_tip().chainwork {
                 break;
             }
             let mut below = self.missing_below(end, depth)?.unwrap_or_default();
@@ -39,12 +40,12 @@ impl<S: Storage> Chain<S> {
 
     /// The children of the tip without a body, but for the one below the best header.
     fn missing_children(&self) -> Result<Vec<BlockId>, StorageError> {
-        let tip = &self.view.tip;
+        let (rows, tip) = (&self.rows(), self.added_tip());
         let height = tip.height.next();
-        let best = schema::best_header_id(&self.storage, height)?;
+        let best = schema::best_header_id(rows, height)?;
         let mut missing = Vec::new();
-        for id in schema::ids_at(&self.storage, height)? {
-            let record = schema::required_header(&self.storage, &id)?;
+        for id in schema::ids_at(rows, height)? {
+            let record = schema::required_header(rows, &id)?;
             let waits = record.status == Status::HeaderOnly && record.header.parent == tip.id;
             if waits && best != Some(id) {
                 missing.push(id);
@@ -63,7 +64,7 @@ impl<S: Storage> Chain<S> {
         let mut missing = Vec::new();
         let mut id = end;
         for _ in 0..=depth {
-            let record = schema::required_header(&self.storage, &id)?;
+            let record = schema::required_header(&self.rows(), &id)?;
             if record.arrival.is_some() {
                 missing.reverse();
                 return Ok(Some(missing));

@@ -14,7 +14,7 @@ use crate::rules::{self, CheckedTransfer, Invalid, ParentContext};
 use crate::storage::{Storage, StorageError};
 
 impl<S: Storage> Chain<S> {
-    /// A block on the tip with these transfers, in this order, for this producer.
+    /// A block on the committed tip with these transfers, in this order, for this producer.
     ///
     /// # Errors
     /// The machine's outside; inside, why there is no such block.

@@ -75,15 +75,15 @@ impl<S: Storage> Chain<S> {
         if let Err(bad) = self.find_branch(id)? {
             return Ok(Err(bad));
         }
-        let mut draft = self.draft(now);
+        let mut draft = self.draft_of_order(now);
         if draft.forks_below_horizon(id)? {
             return Ok(Err(BadBranch::BelowHorizon(self.view.horizon)));
         }
         write::set_accepted(&mut draft.rows, Some(id));
         draft.release_all()?;
-        let invalid = draft.follow_best()?;
-        let finished = draft.finish(&self.view);
-        self.finish_walk(finished, invalid).map(Ok)
+        draft.follow_best()?;
+        let finished = draft.finish();
+        self.commit(finished).map(Ok)
     }
 }
 

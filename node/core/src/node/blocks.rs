@@ -1,7 +1,7 @@
 //! Blocks: receiving, checking, accepting.
 
 use super::{Action, Answer, BlockCheck, Event, Finding, JobId, Node, Origin, Ticket, Timer};
-use crate::chain::{BlockOutcome, BlockVerdict};
+use crate::chain::BlockOutcome;
 use crate::p2p::message::Item;
 use crate::p2p::peer::{Disconnect, PeerId};
 use crate::params::peers::{BLOCK_CHECKS_MAX, OWN_BLOCK_CHECKS_MAX};
@@ -139,8 +139,11 @@ impl<S: Storage> Node<S> {
         {
             state.known.insert(Item::Block(id));
         }
-        let BlockVerdict { outcome, walk } = self.chain.accept_block(now.wall, block)?;
-        self.follow_chain(now, walk)?;
+        let outcome = self.chain.add_block(now.wall, block)?;
+        match origin {
+            Origin::Peer(_) => self.settle_added(now)?,
+            Origin::Own(_) => self.commit_added(now)?,
+        }
         match (outcome, origin) {
             (BlockOutcome::Duplicate | BlockOutcome::Stored, Origin::Own(ticket)) => {
                 let answer = Answer::BlockAccepted(id);
@@ -184,7 +187,8 @@ impl<S: Storage> Node<S> {
     ) -> Result<(), StorageError> {
         let BlockCheck { origin, id } = check;
         if why.marks_block() {
-            self.chain.refuse_block(&id, &why)?;
+            let walk = self.chain.refuse_block(&id, &why)?;
+            self.follow_chain(now, walk)?;
         }
         self.notify(Event::BlockRefused {
             id,

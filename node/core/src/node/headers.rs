@@ -78,7 +78,8 @@ impl<S: Storage> Node<S> {
         let again = core::mem::take(&mut state.headers_wanted);
         self.timers.cancel(&Timer::Headers(peer));
 
-        let verdict = self.chain.accept_headers(now.wall, headers)?;
+        let verdict = self.chain.add_headers(now.wall, headers)?;
+        self.settle_added(now)?;
         if let Some(last) = verdict.accepted.last() {
             self.note_work(peer, last)?;
         }
@@ -132,7 +133,8 @@ impl<S: Storage> Node<S> {
     pub(super) fn early_headers_due(&mut self, now: Now) -> Result<(), StorageError> {
         let allowed = now.wall.plus(self.chain.law().rules.future_limit);
         while let Some((peer, header)) = self.early.take_due(allowed) {
-            let verdict = self.chain.accept_headers(now.wall, &[header])?;
+            let verdict = self.chain.add_headers(now.wall, &[header])?;
+            self.settle_added(now)?;
             if let Some(id) = verdict.accepted.last() {
                 self.note_work(peer, id)?;
                 self.ask_headers(now, peer, Some(*id))?;
@@ -159,7 +161,7 @@ impl<S: Storage> Node<S> {
     /// Asks peers for missing bodies, lowest first, while the checker has room: along the best header
     /// chain, and with the room that is left along other branches that have more work than the tip.
     pub(super) fn request_bodies(&mut self, now: Now) -> Result<(), StorageError> {
-        if self.chain.best_header().chainwork <= self.chain.tip().chainwork {
+        if self.chain.best_header().chainwork <= self.chain.added_tip().chainwork {
             return Ok(());
         }
         let under_way = self.blocks_under_way();

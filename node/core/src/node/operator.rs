@@ -36,6 +36,7 @@ impl<S: Storage> Node<S> {
         ticket: Ticket,
         order: Order,
     ) -> Result<(), StorageError> {
+        self.commit_added(now)?;
         let answer = match order {
             Order::AcceptBranch(id) => {
                 let walk = self.chain.accept_branch(now.wall, &id)?;

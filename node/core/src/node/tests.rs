@@ -1,6 +1,8 @@
 //! Whole nodes that talk to each other in memory, without a shell: messages arrive at once and in
 //! order, time stands still unless a test moves it.
 
+mod batches;
+
 use super::*;
 use crate::chain::Policy;
 use crate::p2p::frame::kind;

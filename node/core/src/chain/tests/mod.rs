@@ -1,5 +1,6 @@
 //! Tests of the chain, over blocks from a workshop and beside a naive model.
 
+mod adding;
 mod blocks;
 mod failing_disk;
 pub(super) mod lab;

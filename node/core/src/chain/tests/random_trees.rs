@@ -12,7 +12,7 @@ use crate::primitives::{Millis, Work};
 
 /// Where a block is put, and what is in it.
 #[derive(Clone, Debug)]
-struct Sprout {
+pub(super) struct Sprout {
     parent: prop::sample::Index,
     gap_secs: u64,
     pays: Vec<(usize, usize, u64)>,
@@ -31,7 +31,7 @@ enum Event {
     Restart,
 }
 
-fn sprout() -> impl Strategy<Value = Sprout> {
+pub(super) fn sprout() -> impl Strategy<Value = Sprout> {
     let pays = prop::collection::vec((0usize..4, 0usize..4, 1u64..400_000), 0..4);
     let gap = prop_oneof![4 => Just(20), 1 => Just(0), 1 => Just(300)];
     (
@@ -60,7 +60,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// Grows the tree. A parent is one of the latest few blocks, so that branches get long.
-fn grow(lab: &mut Lab, sprouts: &[Sprout]) -> Vec<BlockId> {
+pub(super) fn grow(lab: &mut Lab, sprouts: &[Sprout]) -> Vec<BlockId> {
     let mut ids = vec![lab.root];
     for (variant, sprout) in (0u8..).zip(sprouts) {
         let recent = &ids[ids.len().saturating_sub(5)..];
