@@ -30,6 +30,8 @@ pub use stop::StopError;
 pub const COMMANDS_MAX: usize = 64;
 /// Events that a slow subscriber may lag behind before it loses the oldest: about 200 B each.
 pub const EVENTS_MAX: usize = 1_024;
+/// Findings on transfers that one turn of the loop takes: so many own submissions share a commit.
+const TURN_TRANSFERS_MAX: usize = 64;
 /// Connections at once, ready or not: above it newcomers are dropped unheard. The node's own caps
 /// are lower; this one holds even if it never answers.
 const CONNECTIONS_MAX: usize = 256;
@@ -136,9 +138,13 @@ impl<H: Host, S: Storage> Driver<H, S> {
         loop {
             let input = self.next_input().await;
             if matches!(input, Input::Stop) {
-                return Ok(());
+                return Ok(self.node.handle_stop(self.host.clock().now())?);
             }
+            let is_transfer = matches!(&input, Input::Checked((_, Finding::Transfer(_))));
             self.handle(input)?;
+            if is_transfer {
+                self.handle_more_transfers()?;
+            }
             self.settle().await?;
         }
     }
@@ -169,6 +175,22 @@ impl<H: Host, S: Storage> Driver<H, S> {
             Some(event) = self.net.1.recv() => Input::Net(event),
             () = alarm => Input::Timeout,
         }
+    }
+
+    /// Takes the findings on transfers that are here already into the same turn, so that own ones
+    /// share a commit.
+    fn handle_more_transfers(&mut self) -> Result<(), StorageError> {
+        for _ in 1..TURN_TRANSFERS_MAX {
+            let Ok((id, finding)) = self.findings.1.try_recv() else {
+                break;
+            };
+            let is_transfer = matches!(finding, Finding::Transfer(_));
+            self.handle(Input::Checked((id, finding)))?;
+            if !is_transfer {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn handle(&mut self, input: Input<StreamOf<H>>) -> Result<(), StorageError> {
@@ -278,17 +300,18 @@ impl<H: Host, S: Storage> Driver<H, S> {
         self.node.handle_connected(now, peer, address, direction);
     }
 
-    /// Lets the disk catch up, then does what the node wants, until it wants nothing more.
+    /// Does what the node wants, each time after the disk has caught up, until it wants nothing more.
     async fn settle(&mut self) -> Result<(), StorageError> {
         loop {
+            let action = self.node.poll_action()?;
             let debt = self.host.storage_debt();
             if debt > Millis::new(0) {
                 self.host.clock().sleep(debt).await;
             }
-            let Some(action) = self.node.poll_action()? else {
-                return Ok(());
-            };
-            self.perform(action)?;
+            match action {
+                Some(action) => self.perform(action)?,
+                None => return Ok(()),
+            }
         }
     }
 

@@ -163,6 +163,8 @@ impl Metrics {
             }
             Event::TransferAdded(_)
             | Event::TransferDropped(_)
+            | Event::RowDropped { .. }
+            | Event::SavedTransferDropped { .. }
             | Event::OwnTransferDropped { .. } => {}
         }
     }

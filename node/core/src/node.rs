@@ -8,7 +8,9 @@ mod blocks;
 mod connect;
 mod headers;
 mod operator;
+mod own;
 mod relay;
+mod saved;
 mod serve;
 mod types;
 mod verified;
@@ -39,10 +41,12 @@ use crate::primitives::{
 };
 use crate::storage::{Storage, StorageError};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use core::net::SocketAddr;
+use own::Own;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
+use saved::Saved;
 use verified::Verified;
 
 /// What comes due.
@@ -66,6 +70,8 @@ enum Timer {
     Expire,
     /// Delete stored own transfers that have left the pool.
     Tidy,
+    /// Write the pool to disk.
+    SavePool,
     /// A header from the future may have come of age.
     Early,
     /// Go on with a long reorganization.
@@ -81,6 +87,17 @@ enum Origin {
     Peer(PeerId),
     /// A client of this node did.
     Own(Ticket),
+}
+
+/// Where a transfer that is being checked came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// A peer sent it.
+    Peer(PeerId),
+    /// A client of this node did.
+    Own(Ticket),
+    /// It waited in the pool of an earlier life.
+    Saved,
 }
 
 /// A block at the checker: it is not asked for again meanwhile.
@@ -99,7 +116,8 @@ impl BlockCheck {
 /// A transfer at the checker.
 #[derive(Clone, Copy, Debug)]
 struct TransferCheck {
-    origin: Origin,
+    source: Source,
+    id: TxId,
     /// The hash over everything: remembered if the transfer proves invalid.
     hash: SignedHash,
 }
@@ -109,11 +127,8 @@ struct TransferCheck {
 pub struct Node<S> {
     chain: Chain<S>,
     mempool: Mempool,
-    /// Own transfers on disk that have left the pool, to be deleted with the next tidying.
-    own_gone: BTreeSet<TxId>,
-    own: BTreeSet<TxId>,
-    /// Own transfers of earlier lives have been offered to the pool.
-    own_loaded: bool,
+    own: Own,
+    saved: Saved,
     config: NodeConfig,
     rng: ChaCha8Rng,
     /// Tells this life of this node from all others, in `Hello`.
@@ -154,9 +169,8 @@ impl<S: Storage> Node<S> {
         let mut node = Self {
             chain,
             mempool: Mempool::default(),
-            own_gone: BTreeSet::new(),
-            own: BTreeSet::new(),
-            own_loaded: false,
+            own: Own::default(),
+            saved: Saved::default(),
             nonce: rng.next_u64(),
             rng,
             peers: BTreeMap::new(),
@@ -177,7 +191,7 @@ impl<S: Storage> Node<S> {
         };
         match node.chain.is_walking() {
             true => node.timers.set(Timer::Walk, now.monotonic),
-            false => node.reload_own(now)?,
+            false => node.reload(now)?,
         }
         for addr in node.targets.addrs() {
             node.timers.set(Timer::Dial(addr), now.monotonic);
@@ -237,6 +251,7 @@ impl<S: Storage> Node<S> {
                 Timer::Dial(addr) => self.dial(now, addr),
                 Timer::Expire => self.expire(now),
                 Timer::Tidy => self.tidy_own()?,
+                Timer::SavePool => self.save_pool()?,
                 Timer::Early => self.early_headers_due(now)?,
                 Timer::Walk => self.walk(now)?,
                 Timer::Commit => self.commit_added(now)?,
@@ -245,9 +260,19 @@ impl<S: Storage> Node<S> {
         Ok(())
     }
 
-    /// The next thing to do; ask until there is none. Bodies for peers are read from storage here,
-    /// one at a time, when nothing else is left to do.
+    /// The node is about to stop: everything that is in memory only goes to disk.
+    pub fn handle_stop(&mut self, now: Now) -> Result<(), StorageError> {
+        self.commit_added(now)?;
+        self.answer_own()?;
+        self.tidy_own()?;
+        self.save_pool()
+    }
+
+    /// The next thing to do; ask until there is none. What own clients were promised since the last
+    /// call is stored first. Bodies for peers are read from storage here, one at a time, when nothing
+    /// else is left to do.
     pub fn poll_action(&mut self) -> Result<Option<Action>, StorageError> {
+        self.answer_own()?;
         match self.actions.pop_front() {
             Some(action) => Ok(Some(action)),
             None => self.serve_next(),
@@ -369,10 +394,10 @@ impl<S: Storage> Node<S> {
     }
 
     /// Hands a transfer to the checker; the caller has made sure that there is room.
-    fn check_transfer(&mut self, origin: Origin, transfer: SignedTransfer) {
-        let hash = transfer.hash();
+    fn check_transfer(&mut self, source: Source, transfer: SignedTransfer) {
+        let (hash, id) = (transfer.hash(), transfer.id(&self.chain.law().domain));
         let job = self.begin_check(Job::Transfer(Box::new(transfer)));
-        let check = TransferCheck { origin, hash };
+        let check = TransferCheck { source, id, hash };
         self.transfer_checks.insert(job, check);
     }
 

@@ -205,7 +205,9 @@ fn text(event: &Event) -> String {
         }
         Event::TransferAdded(id) => tx(*id, "added", None),
         Event::TransferDropped(dropped) => tx(dropped.id, "dropped", Some(dropped.reason.code())),
-        Event::OwnTransferDropped { id, code } => tx(*id, "dropped", Some(code)),
+        Event::OwnTransferDropped { id, code } | Event::SavedTransferDropped { id, code } => {
+            tx(*id, "dropped", Some(code))
+        }
         Event::PeerReady {
             addr,
             direction,
@@ -238,7 +240,7 @@ fn text(event: &Event) -> String {
             let (code, hash) = ("branch_held", *id);
             message("alarm", &Alarm { code, hash })
         }
-        Event::BlockRefused { .. } => String::new(),
+        Event::BlockRefused { .. } | Event::RowDropped { .. } => String::new(),
     }
 }
 

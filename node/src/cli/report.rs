@@ -68,6 +68,14 @@ fn log(event: &Event) {
             let reason = reason.map_or("connection ended", |reason| reason.code());
             tracing::info!("peer {} lost: {addr} ({reason})", peer.0);
         }
+        Event::RowDropped { table, key } => tracing::warn!(
+            "a row of the table {} cannot be read and is dropped: key {}",
+            table.name(),
+            const_hex::encode(key),
+        ),
+        Event::SavedTransferDropped { id, code } => {
+            tracing::debug!("transfer {id} of the saved pool was not taken again: {code}");
+        }
         Event::OwnTransferDropped { id, code } => {
             tracing::warn!("own transfer {id} was not taken again: {code}");
         }

@@ -1,6 +1,8 @@
 //! Blocks: receiving, checking, accepting.
 
-use super::{Action, Answer, BlockCheck, Event, Finding, JobId, Node, Origin, Ticket, Timer};
+use super::{
+    Action, Answer, BlockCheck, Event, Finding, JobId, Node, Origin, Source, Ticket, Timer,
+};
 use crate::chain::BlockOutcome;
 use crate::p2p::message::Item;
 use crate::p2p::peer::{Disconnect, PeerId};
@@ -38,8 +40,10 @@ impl<S: Storage> Node<S> {
             Finding::Transfer(result) => {
                 if let Some(check) = self.transfer_checks.remove(&id) {
                     self.transfer_checked(now, check, *result)?;
-                    if let Origin::Peer(peer) = check.origin {
-                        self.ask_postponed(now, peer)?;
+                    match check.source {
+                        Source::Peer(peer) => self.ask_postponed(now, peer)?,
+                        Source::Saved => self.saved_judged(now)?,
+                        Source::Own(_) => {}
                     }
                 }
             }

@@ -1,17 +1,16 @@
-//! Transfers: announcing, asking, admitting, and remembering our own on disk.
+//! Transfers: announcing, asking, admitting.
 
-use super::{Action, Answer, Event, Node, Origin, Ticket, Timer, TransferCheck};
-use crate::mempool::{Dropped, PoolRefusal};
+use super::{Action, Answer, Event, Node, Source, Ticket, Timer, TransferCheck};
+use crate::mempool::PoolRefusal;
 use crate::p2p::message::{Item, Message, Response};
 use crate::p2p::peer::{Disconnect, PeerId};
 use crate::params::peers::{
     ANNOUNCE_DELAY_MAX, INV_MAX, REQ_BLOCKS_MAX, REQ_TRANSFERS_MAX, TRANSFER_TIMEOUT,
 };
-use crate::params::pool::OWN_TIDY_INTERVAL;
-use crate::primitives::{Millis, Now, SignedTransfer, TxId, decode, encode};
-use crate::rules::{CheckedTransfer, Invalid, check_transfer};
+use crate::primitives::{Millis, Now, SignedTransfer, TxId};
+use crate::rules::{CheckedTransfer, Invalid};
 use crate::schema;
-use crate::storage::{Batch, Scan, Storage, StorageError, Table};
+use crate::storage::{Storage, StorageError};
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 
@@ -29,7 +28,8 @@ impl<S: Storage> Node<S> {
             .get(&id)
             .is_some_and(|entry| entry.transfer.hash() == transfer.hash())
         {
-            return self.accept_own(now, ticket, id, &transfer);
+            self.accept_own(now, ticket, id, &transfer);
+            return Ok(());
         }
         let account = schema::account(self.chain.reader(), &transfer.from())?;
         if let Err(why) = self
@@ -38,7 +38,7 @@ impl<S: Storage> Node<S> {
         {
             self.answer_refused(ticket, why);
         } else if self.has_room_for_transfer_check() {
-            self.check_transfer(Origin::Own(ticket), transfer);
+            self.check_transfer(Source::Own(ticket), transfer);
         } else {
             self.answer_busy(ticket);
         }
@@ -193,13 +193,13 @@ impl<S: Storage> Node<S> {
         }
         if self.refused.contains(&transfer.hash()) {
             self.ask_next_for_transfer(now, id);
-        } else if !self.pool_would_take(now, &transfer)? {
+        } else if self.precheck(now, &transfer)?.is_err() {
             // Not the peer's fault, and maybe welcome later: whoever announces it then is asked.
             self.timers.cancel(&Timer::Transfer(id));
             self.wanted.forget(&id);
         } else if self.has_room_for_transfer_check() {
             self.timers.cancel(&Timer::Transfer(id));
-            self.check_transfer(Origin::Peer(peer), transfer);
+            self.check_transfer(Source::Peer(peer), transfer);
         } else {
             if let Some(state) = self.peers.get_mut(&peer) {
                 state.postpone(id);
@@ -209,13 +209,17 @@ impl<S: Storage> Node<S> {
         Ok(())
     }
 
-    fn pool_would_take(&self, now: Now, transfer: &SignedTransfer) -> Result<bool, StorageError> {
+    /// What the pool says of a transfer before anybody looks at its signature.
+    pub(super) fn precheck(
+        &self,
+        now: Now,
+        transfer: &SignedTransfer,
+    ) -> Result<Result<(), PoolRefusal>, StorageError> {
         let from = transfer.from();
         let account = schema::account(self.chain.reader(), &from)?;
-        let verdict = self
+        Ok(self
             .mempool
-            .precheck(now.monotonic, transfer, from, &account);
-        Ok(verdict.is_ok())
+            .precheck(now.monotonic, transfer, from, &account))
     }
 
     pub(super) fn transfer_checked(
@@ -224,12 +228,12 @@ impl<S: Storage> Node<S> {
         check: TransferCheck,
         result: Result<CheckedTransfer, Invalid>,
     ) -> Result<(), StorageError> {
-        let origin = check.origin;
+        let source = check.source;
         let transfer = match result {
             Ok(transfer) => transfer,
             Err(why) => {
                 self.refused.insert(check.hash);
-                return self.transfer_invalid(now, origin, why);
+                return self.transfer_invalid(now, check, why);
             }
         };
         let id = transfer.id();
@@ -237,36 +241,34 @@ impl<S: Storage> Node<S> {
         self.wanted.forget(&id);
         let account = schema::account(self.chain.reader(), &transfer.from())?;
         let signed = transfer.signed().clone();
-        match (self.mempool.admit(now.monotonic, transfer, account), origin) {
+        match (self.mempool.admit(now.monotonic, transfer, account), source) {
             (Ok(admitted), _) => {
                 self.note_dropped(now, admitted.dropped);
                 self.notify(Event::TransferAdded(id));
-                self.announce_transfer(now, id, origin);
-                self.await_expiry();
-                match origin {
-                    Origin::Own(ticket) => self.accept_own(now, ticket, id, &signed),
-                    Origin::Peer(_) => Ok(()),
+                self.announce_transfer(now, id, source);
+                self.pool_grew(now);
+                if let Source::Own(ticket) = source {
+                    self.accept_own(now, ticket, id, &signed);
                 }
             }
-            (Err(PoolRefusal::AlreadyKnown), Origin::Own(ticket)) => {
-                self.accept_own(now, ticket, id, &signed)
+            (Err(PoolRefusal::AlreadyKnown), Source::Own(ticket)) => {
+                self.accept_own(now, ticket, id, &signed);
             }
-            (Err(why), Origin::Own(ticket)) => {
-                self.answer_refused(ticket, why);
-                Ok(())
-            }
-            (Err(_), Origin::Peer(_)) => Ok(()),
+            (Err(why), Source::Own(ticket)) => self.answer_refused(ticket, why),
+            (Err(why), Source::Saved) => self.saved_refused(id, why.code()),
+            (Err(_), Source::Peer(_)) => {}
         }
+        Ok(())
     }
 
     fn transfer_invalid(
         &mut self,
         now: Now,
-        origin: Origin,
+        check: TransferCheck,
         why: Invalid,
     ) -> Result<(), StorageError> {
-        match origin {
-            Origin::Own(ticket) => {
+        match check.source {
+            Source::Own(ticket) => {
                 let answer = Answer::Refused {
                     code: why.code(),
                     sentence: why.to_string(),
@@ -274,31 +276,12 @@ impl<S: Storage> Node<S> {
                 self.actions.push_back(Action::Answer { ticket, answer });
                 Ok(())
             }
-            Origin::Peer(peer) => self.disconnect(now, peer, Disconnect::Invalid),
+            Source::Peer(peer) => self.disconnect(now, peer, Disconnect::Invalid),
+            Source::Saved => {
+                self.saved_refused(check.id, why.code());
+                Ok(())
+            }
         }
-    }
-
-    /// Stores an own transfer, then says that it is accepted: in this order.
-    fn accept_own(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        id: TxId,
-        transfer: &SignedTransfer,
-    ) -> Result<(), StorageError> {
-        self.own_gone.remove(&id);
-        if self.own.insert(id) {
-            let mut batch = Batch::default();
-            batch.put(Table::OwnTxs, id.as_bytes().to_vec(), encode(transfer));
-            self.chain.commit_beside(batch)?;
-        }
-        self.timers
-            .set_if_idle(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
-        self.actions.push_back(Action::Answer {
-            ticket,
-            answer: Answer::Accepted(id),
-        });
-        Ok(())
     }
 
     fn answer_refused(&mut self, ticket: Ticket, why: PoolRefusal) {
@@ -309,74 +292,6 @@ impl<S: Storage> Node<S> {
         self.actions.push_back(Action::Answer { ticket, answer });
     }
 
-    /// Takes the own transfers of earlier lives into the pool again. Not in the midst of a long
-    /// reorganization: the accounts on the way would refuse what is valid at its end.
-    pub(super) fn reload_own(&mut self, now: Now) -> Result<(), StorageError> {
-        self.own_loaded = true;
-        let rows = self.chain.reader().scan(Table::OwnTxs, &Scan::all())?;
-        for (key, value) in rows {
-            let Ok(transfer) = decode::<SignedTransfer>(&value) else {
-                self.own_gone
-                    .extend(key.try_into().ok().map(TxId::from_bytes));
-                continue;
-            };
-            let id = transfer.id(&self.chain.law().domain);
-            self.own.insert(id);
-            if let Err(code) = self.readmit(now, transfer)? {
-                self.own_gone.insert(id);
-                self.notify(Event::OwnTransferDropped { id, code });
-            }
-        }
-        self.await_expiry();
-        if !(self.own.is_empty() && self.own_gone.is_empty()) {
-            self.timers
-                .set(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
-        }
-        Ok(())
-    }
-
-    fn readmit(
-        &mut self,
-        now: Now,
-        transfer: SignedTransfer,
-    ) -> Result<Result<(), &'static str>, StorageError> {
-        let account = schema::account(self.chain.reader(), &transfer.from())?;
-        let checked = match check_transfer(transfer, self.chain.law()) {
-            Ok(checked) => checked,
-            Err(why) => return Ok(Err(why.code())),
-        };
-        self.verified.learn([&checked]);
-        let admitted = self.mempool.admit(now.monotonic, checked, account);
-        Ok(admitted.map(|_| ()).map_err(|why| why.code()))
-    }
-
-    /// Notes what left the pool; own transfers among it are deleted from disk a little later.
-    pub(super) fn note_dropped(&mut self, now: Now, dropped: Vec<Dropped>) {
-        for dropped in dropped {
-            if self.own.contains(&dropped.id) {
-                self.own_gone.insert(dropped.id);
-                self.timers
-                    .set_if_idle(Timer::Tidy, now.monotonic.plus(OWN_TIDY_INTERVAL));
-            }
-            self.notify(Event::TransferDropped(dropped));
-        }
-    }
-
-    pub(super) fn tidy_own(&mut self) -> Result<(), StorageError> {
-        let mut batch = Batch::default();
-        for id in core::mem::take(&mut self.own_gone) {
-            if !self.mempool.contains(&id) {
-                self.own.remove(&id);
-                batch.delete(Table::OwnTxs, id.as_bytes().to_vec());
-            }
-        }
-        if batch.is_empty() {
-            Ok(())
-        } else {
-            self.chain.commit_beside(batch)
-        }
-    }
-
     pub(super) fn expire(&mut self, now: Now) {
         let dropped = self.mempool.expire(now.monotonic);
         self.note_dropped(now, dropped);
@@ -384,7 +299,12 @@ impl<S: Storage> Node<S> {
     }
 
     /// After whatever adds to the pool.
-    pub(super) fn await_expiry(&mut self) {
+    pub(super) fn pool_grew(&mut self, now: Now) {
+        self.await_expiry();
+        self.save_pool_soon(now);
+    }
+
+    fn await_expiry(&mut self) {
         if let Some(at) = self.mempool.next_expiry() {
             self.timers.set(Timer::Expire, at);
         }
@@ -402,10 +322,10 @@ impl<S: Storage> Node<S> {
         }
     }
 
-    fn announce_transfer(&mut self, now: Now, id: TxId, origin: Origin) {
+    fn announce_transfer(&mut self, now: Now, id: TxId, source: Source) {
         let peers: Vec<PeerId> = self.peers.keys().copied().collect();
         for peer in peers {
-            if origin != Origin::Peer(peer) {
+            if source != Source::Peer(peer) {
                 self.queue_announcement(now, peer, id);
             }
         }

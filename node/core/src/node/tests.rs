@@ -2,6 +2,7 @@
 //! order, time stands still unless a test moves it.
 
 mod batches;
+mod saved;
 
 use super::*;
 use crate::chain::Policy;

@@ -8,6 +8,7 @@ use crate::primitives::{
 };
 use crate::rules::{CheckedBlock, CheckedTransfer, Invalid, Law, check_block_with, check_transfer};
 use crate::schema::Tip;
+use crate::storage::Table;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -203,6 +204,20 @@ pub enum Event {
         addr: SocketAddr,
         /// Why, if we ended it.
         reason: Option<Disconnect>,
+    },
+    /// A row of a table that only helps does not decode, and was deleted.
+    RowDropped {
+        /// The table.
+        table: Table,
+        /// The row's key.
+        key: Vec<u8>,
+    },
+    /// A saved transfer was not taken into the pool again at start.
+    SavedTransferDropped {
+        /// The transfer.
+        id: TxId,
+        /// Why, for programs.
+        code: &'static str,
     },
     /// A stored own transfer was not taken into the pool again at start.
     OwnTransferDropped {

@@ -56,10 +56,16 @@ impl<S: Storage> Node<S> {
             true => self.timers.set(Timer::Walk, now.monotonic.plus(STEP_PAUSE)),
             false => self.announce_tip(),
         }
-        match self.own_loaded || self.chain.is_walking() {
+        match self.own.loaded || self.chain.is_walking() {
             true => Ok(()),
-            false => self.reload_own(now),
+            false => self.reload(now),
         }
+    }
+
+    /// Brings the transfers of earlier lives back into the pool.
+    pub(super) fn reload(&mut self, now: Now) -> Result<(), StorageError> {
+        self.reload_own(now)?;
+        self.reload_pool(now)
     }
 
     fn follow_tip(&mut self, now: Now, change: TipChange) -> Result<(), StorageError> {
@@ -74,7 +80,7 @@ impl<S: Storage> Node<S> {
             .mempool
             .follow(now.monotonic, left, &change.joined, &touched);
         self.note_dropped(now, dropped);
-        self.await_expiry();
+        self.pool_grew(now);
         self.unannounced = Some(match earlier {
             Some(earlier) => Unannounced {
                 fork_height: earlier.fork_height.min(change.fork_height),

@@ -1,5 +1,6 @@
 //! Limits of the mempool: policy, never validity (protocol §6).
 
+use crate::params::peers::TRANSFER_CHECKS_MAX;
 use crate::primitives::Millis;
 
 /// Transfers in the pool: with the indexes about 50 MB.
@@ -33,6 +34,13 @@ pub const POOL_RETURN_BLOCKS_MAX: u64 = 100;
 /// Own transfers that have left the pool are deleted from disk together, this long after the first
 /// of them.
 pub const OWN_TIDY_INTERVAL: Millis = Millis::from_secs(30);
+
+/// The pool is written to disk this long after its first change.
+pub const POOL_SAVE_INTERVAL: Millis = Millis::from_secs(30);
+
+/// Transfers of the pool of an earlier life that are at the checker at once: a quarter of its room, so
+/// that a full pool keeps nobody out while it is judged anew.
+pub const SAVED_CHECKS_MAX: usize = TRANSFER_CHECKS_MAX / 4;
 
 const _: () = assert!(
     POOL_RETURN_BLOCKS_MAX == crate::params::REORG_STEP_BLOCKS,

@@ -107,3 +107,15 @@ fn an_own_block_is_committed_before_it_is_answered_whatever_is_open() {
     assert_eq!(net.answers, [(Ticket(3), answer)]);
     assert_eq!(net.nodes[0].chain().tip().id, blocks[0].id());
 }
+
+#[test]
+fn a_node_that_stops_commits_what_is_open() {
+    let blocks = blocks(30);
+    let (mut net, peer) = shown(&blocks);
+    deliver(&mut net, peer, &blocks[..5]);
+    assert_eq!(net.heights(), [0]);
+    let stopped = net.nodes[0].handle_stop(net.now);
+    stopped.expect("memory never fails");
+    let storage = net.nodes[0].chain().reader().clone();
+    assert_eq!(open(storage, 9, vec![], net.now).tip().height.get(), 5);
+}
