@@ -177,7 +177,7 @@ impl<S: Reader> Draft<'_, S> {
     }
 
     /// Makes a block whose children changed the end of a branch, if it is one now.
-    fn settle_tips(&mut self, id: &BlockId) -> Result<(), StorageError> {
+    pub(super) fn settle_tips(&mut self, id: &BlockId) -> Result<(), StorageError> {
         let entry = (*id, schema::required_header(&self.rows, id)?);
         let children = self.children(core::slice::from_ref(&entry))?;
         let (id, record) = &entry;

@@ -8,6 +8,7 @@
 mod accept;
 mod added;
 mod adopt;
+mod audit;
 mod draft;
 mod headers;
 mod invariants;
@@ -17,7 +18,9 @@ mod past;
 mod prune;
 mod queries;
 mod reorganize;
+mod replay;
 mod rivals;
+mod rollback;
 mod template;
 mod tree;
 mod verdict;
@@ -25,8 +28,10 @@ mod window;
 
 pub use added::Addition;
 pub use adopt::{Adoption, Unfit};
+pub use audit::{Audited, audit};
 pub use invariants::Thoroughness;
 pub use past::AccountsAt;
+pub use replay::{DERIVED, Key, Replay, copy_underived, first_difference, open_rebuilt};
 pub use verdict::{
     BadBranch, BlockOutcome, BlockVerdict, HeaderPoint, HeaderStop, HeadersVerdict, HeldBranch,
     NoTemplate, OpenError, Template, TipChange, WalkVerdict,

@@ -20,7 +20,6 @@ impl<S: Storage> Chain<S> {
     /// For a genesis that was not checked.
     pub fn open(mut storage: S, genesis: Genesis) -> Result<Self, OpenError> {
         let header = genesis.header();
-        let genesis_id = header.id();
         if is_empty(&storage)? {
             let block = Block {
                 header,
@@ -29,11 +28,20 @@ impl<S: Storage> Chain<S> {
             let batch = genesis_rows(&storage, &genesis, &block);
             storage.commit(batch)?;
         }
+        let mut chain = Self::load(storage, genesis)?;
+        chain.check_invariants(Thoroughness::Quick)?;
+        chain.judge_old_marks_anew()?;
+        Ok(chain)
+    }
+
+    /// As `open`, for a store that is no empty one and need not be a chain at rest.
+    pub(super) fn load(storage: S, genesis: Genesis) -> Result<Self, OpenError> {
+        let genesis_id = genesis.id();
         check_identity(&storage, genesis_id)?;
         let view = view(&storage)?;
         let self_checks = cfg!(test).then_some(Thoroughness::Full);
         let law = genesis.law();
-        let mut chain = Self {
+        Ok(Self {
             storage,
             genesis,
             genesis_id,
@@ -43,10 +51,7 @@ impl<S: Storage> Chain<S> {
             self_checks,
             policy: Policy::default(),
             step_moves: 2 * REORG_STEP_BLOCKS + 1,
-        };
-        chain.check_invariants(Thoroughness::Quick)?;
-        chain.judge_old_marks_anew()?;
-        Ok(chain)
+        })
     }
 }
 

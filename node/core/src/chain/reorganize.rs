@@ -124,7 +124,7 @@ impl<S: Reader> Draft<'_, S> {
         }
     }
 
-    fn revert_tip(&mut self) -> Result<(), StorageError> {
+    pub(super) fn revert_tip(&mut self) -> Result<(), StorageError> {
         let Tip {
             id, height, header, ..
         } = self.view.tip;

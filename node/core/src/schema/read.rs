@@ -81,6 +81,16 @@ pub fn ids_at(rows: &impl Reader, height: Height) -> Result<Vec<BlockId>, Storag
         .collect()
 }
 
+/// The highest height that a stored header has.
+pub fn highest_level(rows: &impl Reader) -> Result<Height, StorageError> {
+    let last = rows.scan(Table::Levels, &Scan::all().descending().limit(1))?;
+    let height = |key: &[u8]| key.first_chunk().map(|height| u64::from_be_bytes(*height));
+    Ok(last
+        .first()
+        .and_then(|(key, _)| height(key))
+        .map_or(Height::GENESIS, Height::new))
+}
+
 /// The valid header with the most chainwork (among equals the one with the highest id).
 pub fn heaviest_header(rows: &impl Reader) -> Result<Option<BlockId>, StorageError> {
     last_id(rows, Table::HeaderTips)

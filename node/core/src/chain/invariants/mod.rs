@@ -91,7 +91,10 @@ impl<S: Storage> Chain<S> {
 }
 
 /// Damage, unless the claim holds.
-fn ensure<T: Into<String>>(holds: bool, what: impl FnOnce() -> T) -> Result<(), StorageError> {
+pub(super) fn ensure<T: Into<String>>(
+    holds: bool,
+    what: impl FnOnce() -> T,
+) -> Result<(), StorageError> {
     match holds {
         true => Ok(()),
         false => {

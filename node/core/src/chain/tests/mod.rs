@@ -9,6 +9,7 @@ mod opening;
 mod pruning;
 mod random_trees;
 mod reorganizing;
+mod repairing;
 mod serving;
 mod template;
 mod window;
