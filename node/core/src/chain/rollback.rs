@@ -42,7 +42,7 @@ impl<S: Storage> Chain<S> {
     }
 
     fn forget(&mut self, above: Height, up_to: Height) -> Result<(), StorageError> {
-        let mut draft = self.draft(Timestamp::new(0));
+        let mut draft = self.draft_of_order(Timestamp::new(0));
         draft.view.walk = None;
         while draft.view.tip.height > above {
             draft.revert_tip()?;
@@ -59,7 +59,7 @@ impl<S: Storage> Chain<S> {
         }
         draft.view.missing_from = draft.view.missing_from.min(above.next());
         draft.follow_best()?;
-        let finished = draft.finish(&self.view);
+        let finished = draft.finish();
         self.commit(finished).map(drop)
     }
 }
