@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub mod documents;
+pub mod tools;
 
 /// One Rust file of the workspace.
 #[derive(Clone, Debug)]
