@@ -4,12 +4,13 @@
 
 mod values;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use archivas_core::primitives::{Address, Millis};
 use serde::{Deserialize, Serialize};
 
+use crate::http::Limits;
 pub use values::{BlockTime, ListenOn, LogLevel, MineTo, NetworkName};
 
 /// One layer of knobs: the file, or the flags over the environment. Absent means "as below".
@@ -28,6 +29,19 @@ pub struct Layer {
     /// Address of the HTTP API, or `off` [default: 127.0.0.1:8080]
     #[arg(long, env = "ARCHIVAS_HTTP", value_name = "ADDR")]
     pub http: Option<ListenOn>,
+    /// Requests a second that one client of the API may make, ten times as many at once; 0 does not
+    /// limit them [default: 100]
+    #[arg(long, env = "ARCHIVAS_HTTP_RATE", value_name = "NUMBER")]
+    pub http_rate: Option<u32>,
+    /// Proxy whose X-Forwarded-For names the client, by its address; may be repeated or a list with
+    /// commas
+    #[arg(
+        long,
+        env = "ARCHIVAS_TRUSTED_PROXY",
+        value_name = "IP",
+        value_delimiter = ','
+    )]
+    pub trusted_proxy: Option<Vec<IpAddr>>,
     /// Address for peers, or `off` [default: 0.0.0.0:9090; with --dev: off]
     #[arg(long, env = "ARCHIVAS_P2P", value_name = "ADDR")]
     pub p2p: Option<ListenOn>,
@@ -68,11 +82,13 @@ pub struct Layer {
 }
 
 /// Keys of the file, for suggestions.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "data-dir",
     "network",
     "genesis",
     "http",
+    "http-rate",
+    "trusted-proxy",
     "p2p",
     "connect",
     "mine",
@@ -146,6 +162,8 @@ impl Layer {
             dev: self.dev.or(below_network.2),
             data_dir: self.data_dir.or(below.data_dir),
             http: self.http.or(below.http),
+            http_rate: self.http_rate.or(below.http_rate),
+            trusted_proxy: self.trusted_proxy.or(below.trusted_proxy),
             p2p: self.p2p.or(below.p2p),
             connect: self.connect.or(below.connect),
             mine: self.mine.or(below.mine),
@@ -190,6 +208,8 @@ pub struct Config {
     pub dev: bool,
     /// For HTTP clients.
     pub http: ListenOn,
+    /// How much each of them may take.
+    pub limits: Limits,
     /// For peers.
     pub p2p: ListenOn,
     /// Peers to stay connected with, unresolved.
@@ -210,10 +230,10 @@ pub struct Config {
 
 /// Where the API listens unless told otherwise.
 pub const HTTP_DEFAULT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+    SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 /// Where peers connect unless told otherwise.
 pub const P2P_DEFAULT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 9090);
+    SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 9090);
 
 impl Config {
     /// Fills the gaps of the layers with defaults and refuses what contradicts itself. `home` is
@@ -263,6 +283,10 @@ impl Config {
             network,
             dev,
             http: layer.http.unwrap_or(ListenOn::At(HTTP_DEFAULT)),
+            limits: Limits {
+                rate: layer.http_rate.unwrap_or(Limits::default().rate),
+                trusted_proxies: layer.trusted_proxy.unwrap_or_default(),
+            },
             p2p: layer.p2p.unwrap_or(p2p),
             connect: layer.connect.unwrap_or_default(),
             mine: layer.mine.map(|to| to.0),
@@ -286,6 +310,8 @@ impl Config {
             network,
             genesis,
             http: Some(self.http),
+            http_rate: Some(self.limits.rate),
+            trusted_proxy: Some(self.limits.trusted_proxies.clone()),
             p2p: Some(self.p2p),
             connect: Some(self.connect.clone()),
             mine: self.mine.map(MineTo),

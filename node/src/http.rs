@@ -5,11 +5,13 @@
 //! Every time limit runs on the Clock port and every task on the Spawner; hyper's own `Date` header
 //! is off, because it would read the system's clock.
 
+mod gate;
 mod patience;
 mod stream;
 mod timer;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -31,13 +33,14 @@ use crate::api::{
     self, ApiAnswer, ApiContext, ApiError, ApiRequest, BODY_BYTES_MAX, Door, Method, Subscription,
 };
 use crate::ports::{Clock, Host, Listener, Spawner};
+pub use gate::{Gate, Limits};
 use patience::Patience;
 use stream::EventBody;
 use timer::PortTimer;
 
 /// The most connections at a time; further ones are closed at once. Each may hold a header buffer,
-/// a body and an answer: at most about 24 MiB for all, answers of large blocks aside.
-pub const CONNECTIONS_MAX: u32 = 256;
+/// a body and an answer: at most about 96 MiB for all, answers of large blocks aside.
+pub const CONNECTIONS_MAX: u32 = 1_024;
 /// How long a connection may be idle or its next header take.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request may take from its header to its answer. Longer than `api` waits for the loop,
@@ -57,11 +60,32 @@ const HEADER_LINES_MAX: usize = 64;
 /// The body of an answer: whole, or a stream of events.
 type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
 
+/// What a server serves, and to whom.
+#[derive(Debug)]
+pub struct Front<C> {
+    /// The API.
+    pub context: Arc<ApiContext<C>>,
+    /// By which door its clients come in.
+    pub door: Door,
+    /// Who keeps the door; none where the operator's own programs come in.
+    pub gate: Option<Arc<Gate>>,
+}
+
+impl<C> Clone for Front<C> {
+    fn clone(&self) -> Self {
+        Self {
+            context: Arc::clone(&self.context),
+            door: self.door,
+            gate: self.gate.clone(),
+        }
+    }
+}
+
 /// Serves HTTP until `stop`; returns when every connection has ended or was given up.
 pub async fn serve<H: Host, L: Listener>(
     host: H,
     mut listener: L,
-    (context, door): (Arc<ApiContext<H::Clock>>, Door),
+    front: Front<H::Clock>,
     stop: CancellationToken,
 ) where
     L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -74,15 +98,20 @@ pub async fn serve<H: Host, L: Listener>(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, from)) => {
+                let place = front.gate.as_ref().map(|gate| gate.connect(from.ip()));
                 let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+                    front.context.count_turned_away();
                     continue;
                 };
-                let connection =
-                    serve_connection(stream, (Arc::clone(&context), door), stop.clone());
+                if matches!(place, Some(None)) {
+                    front.context.count_turned_away();
+                    continue;
+                }
+                let connection = serve_connection(stream, from.ip(), front.clone(), stop.clone());
                 host.spawner().spawn(async move {
                     connection.await;
-                    drop(slot);
+                    drop((slot, place));
                 });
             }
             Err(error) => {
@@ -102,15 +131,16 @@ pub async fn serve<H: Host, L: Listener>(
 /// Serves one connection until the client ends it, breaks a limit, or `stop` fires.
 pub async fn serve_connection<S, C>(
     stream: S,
-    (context, door): (Arc<ApiContext<C>>, Door),
+    from: IpAddr,
+    front: Front<C>,
     stop: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Clock,
 {
-    let clock = context.clock().clone();
+    let clock = front.context.clock().clone();
     let stream = TokioIo::new(Patience::new(stream, clock.clone(), WRITE_TIMEOUT));
-    let service = service_fn(|request| respond(request, door, &context, &stop));
+    let service = service_fn(|request| respond(request, from, &front, &stop));
     let connection = http1::Builder::new()
         .timer(PortTimer::new(clock.clone()))
         .header_read_timeout(HEADER_TIMEOUT)
@@ -141,12 +171,16 @@ fn log(ended: hyper::Result<()>) {
 /// One request, within `REQUEST_TIMEOUT`.
 async fn respond<C: Clock>(
     request: Request<Incoming>,
-    door: Door,
-    context: &ApiContext<C>,
+    from: IpAddr,
+    front: &Front<C>,
     stop: &CancellationToken,
 ) -> Result<Response<AnswerBody>, Infallible> {
+    let context = front.context.as_ref();
+    if !may_ask(&request, from, front) {
+        return Ok(whole(context.refuse_hasty()));
+    }
     let answered = async {
-        let request = match read(request, door).await {
+        let request = match read(request, front.door).await {
             Ok(request) => request,
             Err(error) => return whole(context.refuse(error)),
         };
@@ -170,6 +204,16 @@ async fn respond<C: Clock>(
     Ok(answer)
 }
 
+/// Whether the client has not asked too much lately.
+fn may_ask<C: Clock>(request: &Request<Incoming>, from: IpAddr, front: &Front<C>) -> bool {
+    let Some(gate) = &front.gate else {
+        return true;
+    };
+    let forwarded = request.headers().get("x-forwarded-for");
+    let forwarded = forwarded.and_then(|value| value.to_str().ok());
+    gate.admit(from, forwarded, front.context.clock().now().monotonic)
+}
+
 /// Reads the body, but no more of it than a body may have, and nothing when it says it is larger.
 async fn read(request: Request<Incoming>, door: Door) -> Result<ApiRequest, ApiError> {
     let (head, body) = request.into_parts();
@@ -187,8 +231,14 @@ async fn read(request: Request<Incoming>, door: Door) -> Result<ApiRequest, ApiE
         .headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
+    let accept = head
+        .headers
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let wants_page = accept.is_some_and(|accept| accept.contains("text/html"));
     Ok(ApiRequest {
         door,
+        wants_page,
         method: match head.method {
             hyper::Method::GET | hyper::Method::HEAD => Method::Get,
             hyper::Method::POST => Method::Post,
@@ -419,7 +469,7 @@ mod tests {
     async fn connections_over_the_cap_are_closed_and_room_comes_back() {
         let node = TestNode::start().await;
         let mut held = Vec::new();
-        for _ in 0..CONNECTIONS_MAX {
+        for _ in 0..gate::CONNECTIONS_PER_CLIENT_MAX {
             held.push(node.connect().await);
         }
         let began = node.host.clock.now().monotonic;
@@ -429,6 +479,33 @@ mod tests {
         held.clear();
         node.settle().await;
         assert!(get(&node, "/healthz").await.contains("\"ok\":true"));
+        let metrics = node.served_metrics().await;
+        assert!(
+            metrics.contains("archivas_http_turned_away_total 1\n"),
+            "{metrics}"
+        );
+        node.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_in_haste_is_429_with_when_to_come_back() {
+        let node = TestNode::start().await;
+        let mut stream = node.connect().await;
+        let request = b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n";
+        let mut answer = String::new();
+        for _ in 0..1_001 {
+            stream.write_all(request).await.unwrap();
+            answer = read_answer(&mut stream).await;
+        }
+        assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+        assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+        assert!(answer.ends_with("\"code\":\"rate_limited\"}"), "{answer}");
+        node.host.clock.sleep(Millis::from_secs(1)).await;
+        let metrics = node.served_metrics().await;
+        assert!(
+            metrics.contains("archivas_http_rate_limited_total 1\n"),
+            "{metrics}"
+        );
         node.stop().await;
     }
 

@@ -52,6 +52,8 @@ pub struct Metrics {
     rpc_requests: Labelled<Counter>,
     rpc_errors: Labelled<Counter>,
     rpc_duration: Labelled<Histogram>,
+    rate_limited: Counter,
+    turned_away: Counter,
     submit_received: Counter,
     submit_accepted: Counter,
     submit_ignored: Counter,
@@ -115,6 +117,14 @@ impl Metrics {
                 "rpc_duration_seconds",
                 "Time from a whole request to its answer",
                 Labelled::new("endpoint", seconds),
+            ),
+            rate_limited: names.default(
+                "http_rate_limited",
+                "Requests refused because their client asks too much",
+            ),
+            turned_away: names.default(
+                "http_turned_away",
+                "Connections closed unheard because there was no room for them",
             ),
             submit_received: names.default("submit_received", "Transfers handed to the API"),
             submit_accepted: names.default("submit_accepted", "Transfers taken into the mempool"),
@@ -197,6 +207,16 @@ impl Metrics {
             self.rpc_errors.of(endpoint).inc();
         }
         self.rpc_duration.of(endpoint).observe(seconds(took));
+    }
+
+    /// A request came too soon after others of its client.
+    pub fn observe_rate_limited(&self) {
+        self.rate_limited.inc();
+    }
+
+    /// There was no room for a connection.
+    pub fn observe_turned_away(&self) {
+        self.turned_away.inc();
     }
 
     /// A client handed in a transfer.

@@ -14,6 +14,7 @@ use archivas_core::mempool::FeeRate;
 use archivas_core::node::{Answer, Finding, Job, JobId, MempoolEntry, Order, PeerInfo, Status};
 use archivas_core::primitives::{AccountNonce, Address, Block, Millis, Now, SignedTransfer, TxId};
 use archivas_core::rules::{CheckedTransfer, Law};
+use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 
@@ -105,7 +106,7 @@ pub trait Machine: fmt::Debug + Send + Sync {
 }
 
 /// Bytes of a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DiskSpace {
     /// All of it.
     pub total: u64,

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{ApiContext, ApiParts, Door};
 use crate::connections;
 use crate::driver::{COMMANDS_MAX, Driver, EVENTS_MAX, Feeds, Publishing, StopError};
-use crate::http;
+use crate::http::{self, Front, Gate, Limits};
 use crate::life::{Life, LifeHost};
 use crate::metrics::Metrics;
 pub use crate::ports::BuildInfo;
@@ -45,6 +45,8 @@ pub struct Settings {
     pub build: BuildInfo,
     /// The seed of all the node's randomness.
     pub seed: [u8; 32],
+    /// How much each client of the API may take.
+    pub limits: Limits,
     /// The machine below, where there is one.
     pub machine: Option<Arc<dyn Machine>>,
 }
@@ -138,12 +140,25 @@ pub async fn start<H: Host>(
     }));
     let (served, all_served) = mpsc::channel(1);
     if let Some(listener) = listeners.http {
-        let api = (Arc::clone(&context), Door::Public);
-        spawn_serving(&life_host, listener, api, (stop.clone(), served.clone()));
+        let front = Front {
+            context: Arc::clone(&context),
+            door: Door::Public,
+            gate: Some(Arc::new(Gate::new(settings.limits))),
+        };
+        spawn_serving(&life_host, listener, front, (stop.clone(), served.clone()));
     }
     let (admin, arriving) = mpsc::channel(1);
-    let (listener, api) = (AdminListener { arriving }, (context, Door::Admin));
-    spawn_serving(&life_host, listener, api, (stop.clone(), served));
+    let front = Front {
+        context,
+        door: Door::Admin,
+        gate: None,
+    };
+    spawn_serving(
+        &life_host,
+        AdminListener { arriving },
+        front,
+        (stop.clone(), served),
+    );
     drop(life_host);
     let ending = Ending {
         stop: stop.clone(),
@@ -168,12 +183,12 @@ pub async fn start<H: Host>(
 fn spawn_serving<H: Host, L: Listener>(
     host: &H,
     listener: L,
-    api: (Arc<ApiContext<H::Clock>>, Door),
+    front: Front<H::Clock>,
     (stop, served): (CancellationToken, mpsc::Sender<Infallible>),
 ) where
     L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let serving = http::serve(host.clone(), listener, api, stop);
+    let serving = http::serve(host.clone(), listener, front, stop);
     host.spawner().spawn(async move {
         serving.await;
         drop(served);
@@ -327,6 +342,7 @@ mod tests {
             build: build_info(),
             seed: [u8::try_from(number).expect("few nodes"); 32],
             machine: None,
+            limits: Limits::default(),
         }
     }
 

@@ -451,6 +451,7 @@ impl SimNode {
             build: constant_build(),
             seed,
             machine: None,
+            limits: archivas::http::Limits::default(),
         }
     }
 

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 ///
 /// # Panics
 /// When none is there and `ARCHIVAS_REQUIRE` names `tool`.
-#[expect(clippy::print_stderr, reason = "tests say on standard error what they skip")]
+#[expect(
+    clippy::print_stderr,
+    reason = "tests say on standard error what they skip"
+)]
 pub fn find(tool: &str, programs: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
@@ -18,7 +21,10 @@ pub fn find(tool: &str, programs: &[&str]) -> Option<PathBuf> {
     if found.is_none() {
         let required = std::env::var("ARCHIVAS_REQUIRE").unwrap_or_default();
         let demanded = required.split(',').any(|name| name.trim() == tool);
-        assert!(!demanded, "ARCHIVAS_REQUIRE names {tool}, and none of {programs:?} is there");
+        assert!(
+            !demanded,
+            "ARCHIVAS_REQUIRE names {tool}, and none of {programs:?} is there"
+        );
         eprintln!("skipped: {tool} is not installed");
     }
     found

@@ -34,7 +34,11 @@ fn script(network: &str, url: &str) {
         .current_dir(&folder)
         .output()
         .expect("node runs");
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(
+        ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
 }
 
 /// The libraries, as the lock file pins them.
@@ -49,7 +53,11 @@ fn install(folder: &Path) {
         .current_dir(folder)
         .output()
         .expect("npm runs");
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(
+        ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
 }
 
 #[test]
@@ -71,7 +79,15 @@ fn what_the_sdk_signs_is_refused_by_a_network_with_another_domain() {
     let text = |path: &Path| path.to_str().expect("a path of ours").to_owned();
     let (file, data) = (text(&file), text(&dir.path().join("data")));
     let node = Node::start(&[
-        "node", "--json", "--genesis", &file, "--data-dir", &data, "--http", "127.0.0.1:0", "--p2p",
+        "node",
+        "--json",
+        "--genesis",
+        &file,
+        "--data-dir",
+        &data,
+        "--http",
+        "127.0.0.1:0",
+        "--p2p",
         "off",
     ]);
     script("other", &node.url);

@@ -114,6 +114,21 @@ impl<C: Clock> ApiContext<C> {
         error.into()
     }
 
+    /// The answer to a client that asks too much; its request is not looked at.
+    pub fn refuse_hasty(&self) -> ApiAnswer {
+        self.metrics.observe_rate_limited();
+        let sentence = "too many requests: wait a second, and ask for less at a time";
+        self.refuse(ApiError {
+            header: Some(("retry-after", "1")),
+            ..ApiError::new(429, "rate_limited", sentence)
+        })
+    }
+
+    /// A connection was closed unheard: there is no room, or none for its client.
+    pub fn count_turned_away(&self) {
+        self.metrics.observe_turned_away();
+    }
+
     /// The committed state, for this one request.
     pub(super) fn snapshot(&self) -> Result<Snapshot, ApiError> {
         Ok(self.store.snapshot()?)

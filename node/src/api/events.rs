@@ -265,6 +265,7 @@ mod tests {
     fn request() -> ApiRequest {
         ApiRequest {
             door: crate::api::Door::Public,
+            wants_page: false,
             method: Method::Get,
             path: "/events".into(),
             query: String::new(),

@@ -13,7 +13,7 @@ use super::answer::{ApiAnswer, ApiError};
 use super::context::{ApiContext, HEALTH_TIMEOUT};
 use super::shapes::{block_work, rfc3339};
 use super::sync::{BEHIND_MAX, SyncBody, behind};
-use crate::ports::{Clock, Command};
+use crate::ports::{Clock, Command, DiskSpace};
 use crate::store::Snapshot;
 
 /// A tip is old after this many block times: by chance alone that happens once in 10^26 blocks.
@@ -21,12 +21,17 @@ const TIP_AGE_BLOCKS: u64 = 60;
 /// Blocks over which the block rate is measured.
 const RATE_BLOCKS: u64 = 100;
 
+/// With less room than this the disk is nearly full: some twenty of the largest commits.
+const DISK_FREE_MIN: u64 = 512 << 20;
+
 /// What the judgement rests on, all of it taken at one time.
 struct Facts {
     status: Option<Status>,
     tip: Option<Tip>,
     /// Whether a branch with more work waits for the operator's word.
     alarm: bool,
+    /// Room on the disk, where the system tells.
+    disk: Option<DiskSpace>,
     /// Height and time of the block that the block rate is measured from.
     earlier: Option<(Height, Timestamp)>,
     now: Timestamp,
@@ -61,6 +66,7 @@ async fn facts<C: Clock>(context: &ApiContext<C>) -> Facts {
         status,
         tip,
         alarm,
+        disk: context.machine.as_ref().and_then(|machine| machine.disk()),
         earlier,
         now: context.clock.now().wall,
     }
@@ -130,6 +136,11 @@ fn failing(facts: &Facts, rules: &Rules) -> Vec<Failing> {
             "this machine's clock is behind the time of the chain",
         );
     }
+    check(
+        facts.disk.is_some_and(|disk| disk.free < DISK_FREE_MIN),
+        "disk",
+        "the disk is nearly full",
+    );
     check(
         facts.alarm,
         "fork_alarm",
@@ -213,6 +224,7 @@ struct Health {
     health_stats: Stats,
     mempool: Option<Pool>,
     sync: Option<SyncBody>,
+    disk: Option<DiskSpace>,
 }
 
 #[derive(Serialize)]
@@ -247,6 +259,7 @@ pub async fn health<C: Clock>(context: &ApiContext<C>) -> ApiAnswer {
             bytes: status.mempool_bytes,
         }),
         sync: status.map(SyncBody::from),
+        disk: facts.disk,
         failing,
     };
     ApiAnswer::json(status_code(ok), &body)
@@ -383,6 +396,7 @@ mod tests {
             status: Some(status),
             tip: Some(tip),
             alarm: false,
+            disk: None,
             earlier: None,
             now: genesis.time,
         }
@@ -403,6 +417,17 @@ mod tests {
         assert_eq!(checks(|facts| facts.status = None), ["core"]);
         assert_eq!(checks(|facts| facts.tip = None), ["database"]);
         assert_eq!(checks(|facts| facts.alarm = true), ["fork_alarm"]);
+        let disk = |free| {
+            Some(DiskSpace {
+                total: 1 << 40,
+                free,
+            })
+        };
+        let mut facts = well(&genesis);
+        facts.disk = disk(DISK_FREE_MIN);
+        assert_eq!(failing(&facts, &genesis.rules), []);
+        facts.disk = disk(DISK_FREE_MIN - 1);
+        assert_eq!(failing(&facts, &genesis.rules)[0].check, "disk");
         let walking: Change = |facts| facts.status.as_mut().unwrap().walking = true;
         assert_eq!(checks(walking), ["reorganization"]);
         let lonely: Change = |facts| facts.status.as_mut().unwrap().peers_ready = 0;

@@ -20,6 +20,8 @@ mod history;
 mod mempool;
 mod metrics;
 mod mining;
+mod openapi;
+mod page;
 mod peers;
 mod query;
 mod ranges;
@@ -78,6 +80,8 @@ pub struct ApiRequest {
     pub path: String,
     /// What stands behind the question mark, as sent; empty without one.
     pub query: String,
+    /// Whether a browser asks for something to show.
+    pub wants_page: bool,
     /// The header of that name, if it came.
     pub content_type: Option<String>,
     /// The body, at most `BODY_BYTES_MAX`.
@@ -115,7 +119,11 @@ async fn answer<C: Clock>(
     }
     let query = Query::parse(&request.query)?;
     match route {
+        Route::Root if request.wants_page => page::page(context),
         Route::Root => Ok(chain::root(context)),
+        Route::Style => Ok(page::style()),
+        Route::Script => Ok(page::script()),
+        Route::OpenApi => Ok(openapi::openapi(context)),
         Route::Version => Ok(chain::version(context)),
         Route::ChainTip => chain::tip(context),
         Route::GenesisHash => Ok(chain::genesis_hash(context)),
@@ -217,6 +225,7 @@ mod tests {
         let node = TestNode::start().await;
         let request = |path: &str, method, content_type: Option<&str>| ApiRequest {
             door: Door::Public,
+            wants_page: false,
             method,
             path: path.into(),
             query: String::new(),

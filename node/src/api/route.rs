@@ -9,6 +9,12 @@ use super::admin::Act;
 pub enum Route<'a> {
     /// `/`
     Root,
+    /// `/explorer.css`
+    Style,
+    /// `/explorer.js`
+    Script,
+    /// `/openapi.json`
+    OpenApi,
     /// `/version`
     Version,
     /// `/chainTip`
@@ -106,6 +112,9 @@ impl<'a> Route<'a> {
     fn find_public(path: &'a str) -> Option<Self> {
         Some(match path {
             "/" => Self::Root,
+            "/explorer.css" => Self::Style,
+            "/explorer.js" => Self::Script,
+            "/openapi.json" => Self::OpenApi,
             "/version" => Self::Version,
             "/chainTip" => Self::ChainTip,
             "/genesisHash" => Self::GenesisHash,
@@ -167,6 +176,9 @@ impl<'a> Route<'a> {
     pub const fn endpoint(&self) -> &'static str {
         match self {
             Self::Root => "/",
+            Self::Style => "/explorer.css",
+            Self::Script => "/explorer.js",
+            Self::OpenApi => "/openapi.json",
             Self::Version => "/version",
             Self::ChainTip => "/chainTip",
             Self::GenesisHash => "/genesisHash",

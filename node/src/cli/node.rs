@@ -192,6 +192,7 @@ async fn settings(config: &Config, genesis: &Genesis) -> Result<Settings, Failur
         },
         build: version::build_info(),
         seed,
+        limits: config.limits.clone(),
         machine: Some(Arc::new(LiveMachine::new(config.data_dir.clone()))),
     })
 }

@@ -25,6 +25,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiAnswer, ApiContext, ApiParts, ApiRequest, Door, Method, handle};
+use crate::http::Limits;
 use crate::metrics::Metrics;
 use crate::ports::{BuildInfo, Checker, Clock, Command, Host, Listener, Network, Spawner};
 use crate::service::{Running, Settings, start};
@@ -271,6 +272,7 @@ impl TestNode {
             policy,
             build: build_info(),
             seed: [number; 32],
+            limits: Limits::default(),
             machine: None,
         };
         let running = start(host.clone(), store.clone(), settings).await.unwrap();
@@ -392,6 +394,7 @@ impl TestApi {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let request = ApiRequest {
             door: self.door,
+            wants_page: false,
             method,
             path: path.into(),
             query: query.into(),
