@@ -343,7 +343,7 @@ fn operation(route: &Described) -> Value {
         responses.insert(status.to_string(), refusal(route, *status));
     }
     let mut operation = json!({
-        "summary": route.summary, "parameters": parameters, "responses": responses,
+        "summary": route.summary, "x-endpoint-in-metrics": route.endpoint, "parameters": parameters, "responses": responses,
     });
     if !route.body.is_empty() {
         operation["requestBody"] = json!({
