@@ -88,6 +88,11 @@ impl Sender {
         self.entries.values().map(Entry::cost).sum()
     }
 
+    /// What the transfers before this nonce cost together.
+    fn cost_below(&self, nonce: AccountNonce) -> u128 {
+        self.entries.range(..nonce).map(|(_, e)| e.cost()).sum()
+    }
+
     /// The entry that goes first when room is needed, as its place in the order of eviction.
     fn tail(&self, address: Address) -> Option<Tail> {
         let entry = self.entries.values().next_back()?;
@@ -306,6 +311,7 @@ impl Mempool {
 #[cfg(test)]
 mod tests {
     mod full;
+    mod returning;
 
     use super::*;
     use crate::params::networks;

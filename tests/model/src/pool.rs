@@ -67,6 +67,8 @@ pub enum Left {
     Conflict,
     /// It waited for three hours.
     Expired,
+    /// An earlier one of its sender came back, and balance or places do not suffice for both.
+    MadeWay,
     /// Its block left the best chain, and the pool would not take it back.
     NotReturned,
     /// Its block left the best chain, and more than 100 above it did, too.
@@ -125,7 +127,10 @@ impl Pool {
             }
             if place < deep {
                 gone.push((id, Left::DeepReorg));
-            } else if let Admission::Refused(_) = self.admit(model, transfer.clone(), now_ms) {
+                continue;
+            }
+            gone.extend(self.make_way(model, transfer));
+            if let Admission::Refused(_) = self.admit(model, transfer.clone(), now_ms) {
                 gone.push((id, Left::NotReturned));
             }
         }
@@ -171,6 +176,35 @@ impl Pool {
         let replaced = self.waiting.insert(place, waiting);
         let domain = &model.genesis().domain;
         Admission::Taken(replaced.map(|old| old.transfer.id(domain)))
+    }
+
+    /// While only cost or number of the transfers that follow this one keep it out, their last goes.
+    fn make_way(&mut self, model: &Model, transfer: &Transfer) -> Vec<(Hash, Left)> {
+        let from = transfer.from();
+        let before = self.of_sender(&from);
+        let before = before.filter(|other| other.nonce < transfer.nonce);
+        let needed = cost(transfer) + before.map(cost).sum::<u128>();
+        let mut gone = Vec::new();
+        while needed <= u128::from(account_of(model, &from).balance) {
+            let refusals = self.refusals(model, transfer);
+            let crowded = |refusal: &Refusal| {
+                matches!(refusal, Refusal::InsufficientBalance | Refusal::SenderFull)
+            };
+            let last = self.of_sender(&from).last().map(|last| last.nonce);
+            match last {
+                Some(last)
+                    if last > transfer.nonce
+                        && !refusals.is_empty()
+                        && refusals.iter().all(crowded) =>
+                {
+                    let waited = self.waiting.remove(&(from, last)).expect("it was found");
+                    let id = waited.transfer.id(&model.genesis().domain);
+                    gone.push((id, Left::MadeWay));
+                }
+                _ => break,
+            }
+        }
+        gone
     }
 
     fn refusals(&self, model: &Model, transfer: &Transfer) -> Vec<Refusal> {

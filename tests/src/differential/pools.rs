@@ -12,6 +12,7 @@ pub fn left_name(left: Left) -> &'static str {
         Left::Confirmed => "confirmed",
         Left::Conflict => "conflict",
         Left::Expired => "expired",
+        Left::MadeWay => "made_way",
         Left::NotReturned => "not_returned",
         Left::DeepReorg => "deep_reorg",
     }

@@ -1,7 +1,7 @@
 //! Following the chain: what blocks confirm leaves, what a reorganization frees comes back, and the
 //! senders that either touched are judged again, all in one call.
 
-use super::Mempool;
+use super::{Mempool, PoolRefusal, cost_of};
 use crate::params::pool::POOL_EXPIRY;
 use crate::primitives::Account;
 use crate::primitives::{AccountNonce, Address, Instant, TxId};
@@ -22,6 +22,9 @@ pub enum DropReason {
     Evicted,
     /// It waited for three hours.
     Expired,
+    /// An earlier transfer of its sender came back from a left block, and the sender's balance or
+    /// places do not suffice for both.
+    MadeWay,
     /// A reorganization left its block, and the pool would not take it back.
     NotReturned,
     /// A reorganization left its block so far below the tip that it was not offered to the pool.
@@ -37,6 +40,7 @@ impl DropReason {
             Self::Replaced => "replaced",
             Self::Evicted => "evicted",
             Self::Expired => "expired",
+            Self::MadeWay => "made_way",
             Self::NotReturned => "not_returned",
             Self::DeepReorg => "deep_reorg",
         }
@@ -76,6 +80,7 @@ impl Mempool {
             if transfer.signed().nonce < account.nonce {
                 continue; // In the new branch too, or another with its nonce is.
             }
+            self.make_way(now, &transfer, &account, &mut dropped);
             match self.admit(now, transfer, account) {
                 Ok(admitted) => dropped.extend(admitted.dropped),
                 Err(_) => dropped.push(Dropped {
@@ -85,6 +90,35 @@ impl Mempool {
             }
         }
         dropped
+    }
+
+    /// A transfer that comes back goes before those of its sender that follow it: without it they
+    /// would wait in vain. While their cost or number keeps it out, the one with the highest nonce
+    /// leaves; none does when the sender could not pay it anyway.
+    fn make_way(
+        &mut self,
+        now: Instant,
+        transfer: &CheckedTransfer,
+        account: &Account,
+        dropped: &mut Vec<Dropped>,
+    ) {
+        use PoolRefusal::{InsufficientBalance, SenderFull};
+        let (from, nonce) = (transfer.from(), transfer.nonce());
+        while let Some(sender) = self.senders.get(&from)
+            && let Some((&last, follower)) = sender.entries.last_key_value()
+            && last > nonce
+            && sender.cost_below(nonce) + cost_of(transfer.signed())
+                <= u128::from(account.balance.get())
+            && let Err(InsufficientBalance | SenderFull) =
+                self.precheck(now, transfer.signed(), from, account)
+        {
+            let id = follower.transfer.id();
+            self.remove(from, last);
+            dropped.push(Dropped {
+                id,
+                reason: DropReason::MadeWay,
+            });
+        }
     }
 
     /// Forgets what has waited too long.
