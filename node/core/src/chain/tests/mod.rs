@@ -10,6 +10,7 @@ mod pruning;
 mod random_trees;
 mod reorganizing;
 mod repairing;
+mod restarts;
 mod serving;
 mod template;
 mod window;
