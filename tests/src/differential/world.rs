@@ -287,9 +287,8 @@ impl World {
             touched.insert(*address, account);
         }
         let now = Instant::new(self.even_ms);
-        let dropped = self
-            .mempool
-            .follow(now, change.left, &change.joined, &touched);
+        let left = change.left.into_iter().flatten().collect();
+        let dropped = self.mempool.follow(now, left, &change.joined, &touched);
         answer.left.extend(named_drops(dropped));
     }
 

@@ -151,8 +151,8 @@ fn tip_change(
         fork_height: to.height.saturating_sub(joined_blocks),
         from,
         to: to.clone(),
-        left: transfers(left),
-        joined: transfers(joined),
+        left: transfers(left).collect(),
+        joined: transfers(joined).flatten().collect(),
         touched: Vec::new(),
         left_blocks,
         joined_blocks,
@@ -170,9 +170,6 @@ fn count(blocks: &[CheckedBlock]) -> u64 {
     u64::try_from(blocks.len()).expect("usize has at most 64 bits")
 }
 
-fn transfers(blocks: Vec<CheckedBlock>) -> Vec<CheckedTransfer> {
-    blocks
-        .into_iter()
-        .flat_map(CheckedBlock::into_transfers)
-        .collect()
+fn transfers(blocks: Vec<CheckedBlock>) -> impl Iterator<Item = Vec<CheckedTransfer>> {
+    blocks.into_iter().map(CheckedBlock::into_transfers)
 }

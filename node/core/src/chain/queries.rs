@@ -98,6 +98,14 @@ impl<S: Storage> Chain<S> {
         Ok((schema::best_id(&self.storage, height)? == Some(*id)).then_some(height))
     }
 
+    /// The height of the last block that the chain of a stored block shares with the best chain.
+    ///
+    /// # Errors
+    /// The machine's only.
+    pub fn shared_height(&self, id: &BlockId) -> Result<Height, StorageError> {
+        fork_of(&self.storage, self.view.tip.height, id)
+    }
+
     /// The first blocks of the best header's chain whose bodies are not here, lowest first, at most
     /// `limit`, and none more than [`BODY_WINDOW`] above the first: a body that nobody delivers must
     /// not let all the others pile up behind it. Costs as much as there are blocks between the first

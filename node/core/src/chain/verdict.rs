@@ -133,8 +133,8 @@ pub struct TipChange {
     pub to: Tip,
     /// The height of the last block that both chains share.
     pub fork_height: Height,
-    /// The transfers of the blocks that left the best chain, oldest first.
-    pub left: Vec<CheckedTransfer>,
+    /// The transfers of each of the blocks that left the best chain, oldest first.
+    pub left: Vec<Vec<CheckedTransfer>>,
     /// The transfers of the blocks that joined it, oldest first.
     pub joined: Vec<CheckedTransfer>,
     /// The accounts that differ between the two tips, and maybe some that were written and do not.

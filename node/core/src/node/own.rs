@@ -2,7 +2,7 @@
 //! restart, gone from disk once they have left the pool (`protocol.md` §5).
 
 use super::{Action, Answer, Event, Node, Ticket, Timer};
-use crate::mempool::Dropped;
+use crate::mempool::{Dropped, PoolRefusal};
 use crate::params::pool::OWN_TIDY_INTERVAL;
 use crate::primitives::{Now, SignedTransfer, TxId, decode, encode};
 use crate::rules::check_transfer;
@@ -100,7 +100,11 @@ impl<S: Storage> Node<S> {
         };
         self.verified.learn([&checked]);
         let admitted = self.mempool.admit(now.monotonic, checked, account);
-        Ok(admitted.map(|_| ()).map_err(|why| why.code()))
+        // A peer or the client may have been faster.
+        Ok(match admitted {
+            Ok(_) | Err(PoolRefusal::AlreadyKnown) => Ok(()),
+            Err(why) => Err(why.code()),
+        })
     }
 
     /// A row that only helps and does not decode: it goes, with a warning, and the node runs on.

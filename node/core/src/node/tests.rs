@@ -6,6 +6,7 @@ mod saved;
 
 use super::*;
 use crate::chain::Policy;
+use crate::mempool::{DropReason, Dropped};
 use crate::p2p::frame::kind;
 use crate::p2p::message::{Hello, Item, Response};
 use crate::p2p::peer::Direction;
@@ -216,6 +217,27 @@ impl Net {
         last.expect("a submission is answered").1.clone()
     }
 
+    /// Of each change of the tip that a node told: the blocks left and the blocks joined.
+    fn tips_told(&self, node: usize) -> Vec<(u64, u64)> {
+        let told = self.events.iter().filter(|(of, _)| *of == node);
+        told.filter_map(|(_, event)| match event {
+            Event::TipChanged {
+                left_blocks,
+                joined_blocks,
+                ..
+            } => Some((*left_blocks, *joined_blocks)),
+            _ => None,
+        })
+        .collect()
+    }
+
+    fn check_quickly(&mut self) {
+        for node in &mut self.nodes {
+            let quick = crate::chain::Thoroughness::Quick;
+            node.chain.set_self_checks(Some(quick));
+        }
+    }
+
     fn heights(&self) -> Vec<u64> {
         self.nodes
             .iter()
@@ -325,10 +347,7 @@ fn the_lighter_side_of_a_fork_reorganizes_and_its_transfers_wait_again() {
 #[test]
 fn a_long_reorganization_takes_turns_and_is_announced_once_when_it_is_over() {
     let mut net = Net::of(2);
-    for node in &mut net.nodes {
-        node.chain
-            .set_self_checks(Some(crate::chain::Thoroughness::Quick));
-    }
+    net.check_quickly();
     net.mine(0, 150);
     assert!(matches!(net.submit(0, payment(0)), Answer::Accepted(_)));
     net.mine(0, 60);
@@ -345,21 +364,7 @@ fn a_long_reorganization_takes_turns_and_is_announced_once_when_it_is_over() {
     net.wait(1);
     assert!(!net.nodes[0].chain().is_walking());
     assert!(net.agree());
-    let told: Vec<_> = net
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            (
-                0,
-                Event::TipChanged {
-                    left_blocks,
-                    joined_blocks,
-                    ..
-                },
-            ) => Some((*left_blocks, *joined_blocks)),
-            _ => None,
-        })
-        .collect();
+    let told = net.tips_told(0);
     assert_eq!(told.len(), 211);
     assert_eq!(told[210], (210, 211));
     assert_eq!(net.nodes[0].mempool().len(), 1);
@@ -721,10 +726,7 @@ fn own_transfers_of_an_earlier_life_expire_like_all_others() {
 #[test]
 fn a_crash_in_the_midst_of_a_long_reorganization_loses_no_accepted_submission() {
     let mut net = Net::of(2);
-    for node in &mut net.nodes {
-        let quick = crate::chain::Thoroughness::Quick;
-        node.chain.set_self_checks(Some(quick));
-    }
+    net.check_quickly();
     // The sender has its money from the blocks themselves, on both branches.
     let key = SecretKey::from_seed([100; 32]);
     net.mine_for(&key, 0, 210);
@@ -737,14 +739,77 @@ fn a_crash_in_the_midst_of_a_long_reorganization_loses_no_accepted_submission() 
     };
     let transfer = SignedTransfer::sign(&key, &networks::dev().domain, payment);
     assert!(matches!(net.submit(0, transfer), Answer::Accepted(_)));
+    // Another has it from the beginning.
+    assert!(matches!(
+        net.submit(0, self::payment(0)),
+        Answer::Accepted(_)
+    ));
     net.mine_for(&key, 1, 211);
     net.connect(0, 1);
     assert!(net.nodes[0].chain().is_walking());
     let storage = net.nodes[0].chain().reader().clone();
     net.nodes[0] = open(storage, 9, vec![], net.now);
+    assert!(matches!(
+        net.submit(0, self::payment(0)),
+        Answer::Accepted(_)
+    ));
     net.wait(60);
     assert!(net.agree());
-    assert_eq!(net.nodes[0].mempool().len(), 1);
+    assert_eq!(net.nodes[0].mempool().len(), 2);
+    let lost = |(_, event): &_| matches!(event, Event::OwnTransferDropped { .. });
+    assert!(!net.events.iter().any(lost));
+}
+
+#[test]
+fn of_a_long_reorganization_the_transfers_of_the_newest_hundred_left_blocks_come_back() {
+    let mut net = Net::of(2);
+    net.check_quickly();
+    net.mine(0, 109);
+    let keys = networks::dev_keys();
+    let [deep, near] = [&keys[0], &keys[1]].map(|key| payment_of(key, 0));
+    for transfer in [&deep, &near] {
+        assert!(matches!(
+            net.submit(0, transfer.clone()),
+            Answer::Accepted(_)
+        ));
+        net.mine(0, 1);
+    }
+    net.mine(0, 99);
+    net.mine(1, 211);
+    net.connect(0, 1);
+    net.wait(1);
+    assert!(net.agree());
+    let domain = networks::dev().domain;
+    let waiting = net.nodes[0].mempool().entries();
+    let waiting: Vec<_> = waiting.map(|(entry, _)| entry.transfer.id()).collect();
+    assert_eq!(waiting, [near.id(&domain)]);
+    let dropped = Event::TransferDropped(Dropped {
+        id: deep.id(&domain),
+        reason: DropReason::DeepReorg,
+    });
+    assert!(net.events.contains(&(0, dropped)));
+}
+
+#[test]
+fn a_walk_that_was_turned_back_is_told_as_the_block_that_it_ended_with() {
+    let mut net = Net::of(2);
+    net.check_quickly();
+    net.mine(0, 210);
+    let template = net.nodes[0].template(net.now, dev_key().address());
+    let next = grind(template.expect("memory").expect("the clock is right"));
+    net.mine(1, 211);
+    net.connect(0, 1);
+    net.nodes[0].handle_block(Ticket(1), next.clone());
+    net.pump();
+    assert!(net.nodes[0].chain().is_walking());
+    let stop = BlockId::from_bytes([0; 32]);
+    let theirs = net.nodes[1].chain().headers_after(&[], &stop, 1);
+    let order = Order::Invalidate(theirs.expect("memory")[0].id());
+    let handled = net.nodes[0].handle_order(net.now, Ticket(2), order);
+    handled.expect("memory never fails");
+    net.wait(1);
+    assert_eq!(net.nodes[0].tip().id, next.id());
+    assert_eq!(net.tips_told(0).last(), Some(&(0, 1)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::chain::{TipChange, WalkVerdict};
 use crate::mempool::{DropReason, Dropped};
 use crate::p2p::message::{Item, Message};
 use crate::params::pool::POOL_RETURN_BLOCKS_MAX;
-use crate::primitives::{BlockId, Height, Millis, Now};
+use crate::primitives::{BlockId, Millis, Now};
 use crate::rules::CheckedTransfer;
 use crate::schema::{self, Tip};
 use crate::storage::{Storage, StorageError};
@@ -21,8 +21,6 @@ const STEP_PAUSE: Millis = Millis::new(1);
 pub(super) struct Unannounced {
     /// The tip that was announced last.
     from: Tip,
-    /// The lowest block that the walk came down to.
-    fork_height: Height,
     /// Blocks that the walk has left, newest first.
     left_blocks: u64,
 }
@@ -54,7 +52,7 @@ impl<S: Storage> Node<S> {
         }
         match self.chain.is_walking() {
             true => self.timers.set(Timer::Walk, now.monotonic.plus(STEP_PAUSE)),
-            false => self.announce_tip(),
+            false => self.announce_tip()?,
         }
         match self.own.loaded || self.chain.is_walking() {
             true => Ok(()),
@@ -83,37 +81,35 @@ impl<S: Storage> Node<S> {
         self.pool_grew(now);
         self.unannounced = Some(match earlier {
             Some(earlier) => Unannounced {
-                fork_height: earlier.fork_height.min(change.fork_height),
                 left_blocks: left_before + change.left_blocks,
                 from: earlier.from,
             },
             None => Unannounced {
                 from: change.from,
-                fork_height: change.fork_height,
                 left_blocks: change.left_blocks,
             },
         });
         Ok(())
     }
 
-    /// The transfers of left blocks that are offered to the pool again: of a walk those of its first
-    /// step, which leaves the newest blocks. The others are lost with a recorded reason.
+    /// The transfers of left blocks that are offered to the pool again, oldest first: those of the
+    /// newest blocks, which are left first. The others are lost with a recorded reason.
     fn returning(
         &mut self,
         now: Now,
         left_before: u64,
-        left: Vec<CheckedTransfer>,
+        mut left: Vec<Vec<CheckedTransfer>>,
     ) -> Vec<CheckedTransfer> {
-        if left_before < POOL_RETURN_BLOCKS_MAX {
-            return left;
-        }
+        let room = POOL_RETURN_BLOCKS_MAX.saturating_sub(left_before);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let near = left.split_off(left.len().saturating_sub(room));
         let reason = DropReason::DeepReorg;
-        let deep = left.iter().map(|transfer| Dropped {
+        let deep = left.iter().flatten().map(|transfer| Dropped {
             id: transfer.id(),
             reason,
         });
         self.note_dropped(now, deep.collect());
-        Vec::new()
+        near.into_iter().flatten().collect()
     }
 
     /// The tip that others are told: while a long reorganization walks, the one before it.
@@ -124,17 +120,16 @@ impl<S: Storage> Node<S> {
         }
     }
 
-    fn announce_tip(&mut self) {
-        let Some(Unannounced {
-            from, fork_height, ..
-        }) = self.unannounced.take()
-        else {
-            return;
+    fn announce_tip(&mut self) -> Result<(), StorageError> {
+        let Some(Unannounced { from, .. }) = self.unannounced.take() else {
+            return Ok(());
         };
         let to = self.chain.tip().clone();
         if from.id == to.id {
-            return;
+            return Ok(());
         }
+        // A walk may have come down deeper than that before it turned.
+        let fork_height = self.chain.shared_height(&from.id)?;
         self.notify(Event::TipChanged {
             from: (&from).into(),
             to: (&to).into(),
@@ -143,6 +138,7 @@ impl<S: Storage> Node<S> {
             joined_blocks: to.height.get() - fork_height.get(),
         });
         self.announce_block(to.id);
+        Ok(())
     }
 
     /// Blocks are announced at once, to everybody who is not known to have them.

@@ -42,9 +42,5 @@ pub const POOL_SAVE_INTERVAL: Millis = Millis::from_secs(30);
 /// that a full pool keeps nobody out while it is judged anew.
 pub const SAVED_CHECKS_MAX: usize = TRANSFER_CHECKS_MAX / 4;
 
-const _: () = assert!(
-    POOL_RETURN_BLOCKS_MAX == crate::params::REORG_STEP_BLOCKS,
-    "a step is all or nothing"
-);
 const _: () = assert!(VERIFIED_TRANSFERS_MAX >= POOL_COUNT_MAX);
 const _: () = assert!(POOL_NONCE_GAP_MAX <= POOL_SENDER_MAX as u64);

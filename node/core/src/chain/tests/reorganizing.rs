@@ -103,7 +103,12 @@ fn a_reorganization_of_any_depth_leaves_what_a_fresh_node_has() {
                 .flat_map(|id| lab.checked(id).block().transfers)
                 .collect()
         };
-        let left: Vec<_> = change.left.iter().map(|tx| tx.signed().clone()).collect();
+        let left: Vec<_> = change
+            .left
+            .iter()
+            .flatten()
+            .map(|tx| tx.signed().clone())
+            .collect();
         let joined: Vec<_> = change.joined.iter().map(|tx| tx.signed().clone()).collect();
         assert_eq!((left, joined), (signed(&old), signed(&new)));
         chain.check_invariants(Thoroughness::Full).unwrap();
