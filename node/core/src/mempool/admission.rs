@@ -199,8 +199,12 @@ impl Mempool {
 
     fn evict(&mut self, id: TxId, now: Instant) -> Option<Dropped> {
         let (address, nonce) = *self.by_id.get(&id)?;
+        // What a queued transfer offers costs its sender nothing: others need not outbid that.
+        let pending = self.senders.get(&address)?.tail(address)?.pending;
         let entry = self.remove(address, nonce)?;
-        self.floor.raise(entry.rate, now);
+        if pending {
+            self.floor.raise(entry.rate, now);
+        }
         Some(Dropped {
             id,
             reason: DropReason::Evicted,

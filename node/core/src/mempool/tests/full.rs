@@ -109,6 +109,10 @@ fn what_cannot_be_executed_yet_leaves_first_however_much_it_pays() {
     let dropped = admitted.expect("a queued one makes room").dropped;
     assert_eq!(dropped.len(), 1);
     assert_eq!(dropped[0].id, gapped.id());
+    // It offered much and would never have paid: nobody has to outbid it.
+    assert_eq!(pool.floor(NOW), FeeRate::default());
+    let admitted = pool.admit(NOW, unsigned(9_000, 0, PLAIN), account(RICH, 0));
+    assert_eq!(reasons(&admitted.expect("it pays more").dropped).len(), 1);
     pool.check_invariants();
 }
 
