@@ -100,7 +100,7 @@ fn check_change(lab: &Lab, change: &TipChange) {
         path.into_iter().filter(|id| !shared.contains(id)).collect()
     };
     assert_eq!(change.fork_height.get() + 1, shared.len() as u64);
-    assert_eq!(ids(&change.left), transfers(lab, &apart(from)));
+    assert_eq!(ids(&change.left.concat()), transfers(lab, &apart(from)));
     assert_eq!(ids(&change.joined), transfers(lab, &apart(to)));
 }
 
