@@ -27,8 +27,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use archivas_core::storage::{Batch, Order, Reader, Row, Scan, Storage, StorageError};
 use archivas_core::storage::{StorageErrorKind, Table};
 use redb::{
-    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageBackend,
-    TableDefinition, TableError,
+    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTableMetadata,
+    StorageBackend, TableDefinition, TableError,
 };
 
 /// How much memory the database may use for pages it has read or not yet written. It grows on
@@ -103,6 +103,27 @@ impl Store {
             .create_with_backend(backend)
             .and_then(Database::close)
             .map_err(|error| failure("cannot be created", error.into()))
+    }
+
+    /// Gives space that no row uses back to the disk, and closes the database.
+    ///
+    /// # Errors
+    /// `Unknown` while another clone of the store or a snapshot of it is held, else what the backend
+    /// reports.
+    pub fn compact(self) -> Result<(), StorageError> {
+        let failed = |error: redb::Error| failure("cannot be compacted", error);
+        let Ok(mut inner) = Arc::try_unwrap(self.inner) else {
+            let what = "the database is still being read: it cannot be compacted";
+            return Err(StorageError::new(StorageErrorKind::Unknown, what));
+        };
+        *inner.view() = View::Closed;
+        // One pass moves what it can; when nothing moves any more it is done.
+        while inner
+            .database
+            .compact()
+            .map_err(|error| failed(error.into()))?
+        {}
+        Ok(())
     }
 
     /// The last committed state, unchanged by later commits. Meant for one request: as long as it
@@ -232,6 +253,18 @@ impl Snapshot {
         };
         // Another thread may have been first; both opened the same rows.
         Ok(place.get_or_init(|| open))
+    }
+
+    /// How many rows a table has.
+    ///
+    /// # Errors
+    /// What the backend reports.
+    pub fn count(&self, table: Table) -> Result<u64, StorageError> {
+        let count = || match self.table(table)? {
+            Some(rows) => Ok(rows.len()?),
+            None => Ok(0),
+        };
+        count().map_err(|error: redb::Error| failure("cannot be read", error))
     }
 
     fn read(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {

@@ -5,6 +5,7 @@ mod admin;
 mod chain;
 mod client;
 mod config;
+mod db;
 mod devnet;
 mod exit;
 mod genesis;
@@ -12,6 +13,7 @@ mod key;
 mod node;
 mod output;
 mod peers;
+mod progress;
 mod report;
 mod secret_input;
 mod state;
@@ -74,6 +76,9 @@ enum Command {
     /// Change what a running node logs, or stop it
     #[command(subcommand)]
     Admin(admin::AdminCommand),
+    /// Look at, repair and carry away the database of a node
+    #[command(subcommand)]
+    Db(db::DbCommand),
     /// Encrypted keys of wallets
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -153,6 +158,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Tx(command) => tx::run(command, &global, output).await,
             Command::State(command) => state::run(command, &global, output).await,
             Command::Status(args) => state::status(&args.client(&global)?, output).await,
+            Command::Db(command) => db::run(command, &global, output),
             Command::Config(command) => config::run(command, &global, output),
             Command::Version => version::run(output),
         }

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use archivas_core::storage::StorageError;
-use redb::DatabaseError;
 use redb::backends::FileBackend;
+use redb::{DatabaseError, StorageBackend};
 
 use crate::store::Store;
 
@@ -86,24 +86,130 @@ impl DataDir {
     pub fn open_store(&self) -> Result<Store, DataDirError> {
         let path = self.path.join(DATABASE);
         if !path.try_exists().map_err(failed("look for", &path))? {
-            self.create(&path)?;
+            self.create()?;
         }
         let backend = backend(&path, &mut OpenOptions::new())?;
         Store::open(backend).map_err(|error| DataDirError::Database { path, error })
     }
 
-    fn create(&self, path: &Path) -> Result<(), DataDirError> {
+    /// Whether there is a database.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn has_store(&self) -> Result<bool, DataDirError> {
+        let path = self.path.join(DATABASE);
+        path.try_exists().map_err(failed("look for", &path))
+    }
+
+    /// The size of the database's file in bytes.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn store_bytes(&self) -> Result<u64, DataDirError> {
+        let path = self.path.join(DATABASE);
+        let found = std::fs::metadata(&path).map_err(failed("look for", &path))?;
+        Ok(found.len())
+    }
+
+    /// Lets `fill` make a database and puts that where the present one is, or would be: it is synced
+    /// and renamed, and then the directory is synced. Nothing that `fill` commits is synced before:
+    /// a crash leaves what was there. When it fails nothing has changed.
+    ///
+    /// # Errors
+    /// Those of `fill`, and `Io` and `Database` for the files.
+    pub fn replace_store<T, E: From<DataDirError>>(
+        &self,
+        fill: impl FnOnce(Store) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let unfinished = self.path.join(UNFINISHED);
+        let filled = self.fill(&unfinished, fill)?;
+        self.move_in_place(&unfinished)?;
+        Ok(filled)
+    }
+
+    /// Lets `work` use a database that nobody keeps.
+    ///
+    /// # Errors
+    /// Those of `work`, and `Io` and `Database` for the files.
+    pub fn with_scratch<T, E: From<DataDirError>>(
+        &self,
+        work: impl FnOnce(Store) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let unfinished = self.path.join(UNFINISHED);
+        let done = self.fill(&unfinished, work)?;
+        std::fs::remove_file(&unfinished).map_err(failed("remove", &unfinished))?;
+        Ok(done)
+    }
+
+    fn fill<T, E: From<DataDirError>>(
+        &self,
+        path: &Path,
+        fill: impl FnOnce(Store) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let backend = Unsynced(backend(
+            path,
+            OpenOptions::new().create(true).truncate(true),
+        )?);
+        let opened = Store::open(backend);
+        let store = opened.map_err(|error| DataDirError::Database {
+            path: path.to_owned(),
+            error,
+        })?;
+        let filled = fill(store);
+        if filled.is_err() {
+            // It holds nothing of use, and the next one begins by cutting it off.
+            let _ = std::fs::remove_file(path);
+        }
+        filled
+    }
+
+    fn create(&self) -> Result<(), DataDirError> {
         let unfinished = self.path.join(UNFINISHED);
         let backend = backend(&unfinished, OpenOptions::new().create(true).truncate(true))?;
         Store::create(backend).map_err(|error| DataDirError::Database {
             path: unfinished.clone(),
             error,
         })?;
-        let file = File::open(&unfinished).map_err(failed("open", &unfinished))?;
-        file.sync_all().map_err(failed("sync", &unfinished))?;
-        std::fs::rename(&unfinished, path).map_err(failed("rename", &unfinished))?;
+        self.move_in_place(&unfinished)
+    }
+
+    fn move_in_place(&self, unfinished: &Path) -> Result<(), DataDirError> {
+        let file = File::open(unfinished).map_err(failed("open", unfinished))?;
+        file.sync_all().map_err(failed("sync", unfinished))?;
+        let path = self.path.join(DATABASE);
+        std::fs::rename(unfinished, path).map_err(failed("rename", unfinished))?;
         let directory = File::open(&self.path).map_err(failed("open", &self.path))?;
         directory.sync_all().map_err(failed("sync", &self.path))
+    }
+}
+
+/// A file of which only the last state counts: it is synced once, when it is whole.
+#[derive(Debug)]
+struct Unsynced(FileBackend);
+
+impl StorageBackend for Unsynced {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
     }
 }
 

@@ -13,3 +13,4 @@ pub mod machine;
 pub mod miner;
 pub mod network;
 pub mod signals;
+pub mod snapshot_file;
