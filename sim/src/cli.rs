@@ -13,6 +13,7 @@ mod rows;
 mod run;
 mod show;
 mod spans;
+mod sweep;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,6 +76,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Play stories with many seeds on all cores
     Explore(explore::ExploreArgs),
+    /// End a node at every operation of its disk, with every outcome
+    Sweep(sweep::SweepArgs),
     /// What there is: scenarios, checks, faults
     List(list::ListArgs),
     /// The plan that a scenario has for a seed, every range drawn
@@ -150,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args, &output),
         Command::Replay(args) => replay::replay(&args, &output),
         Command::Explore(args) => explore::explore(&args, &output),
+        Command::Sweep(args) => sweep::sweep(&args, &output),
         Command::List(args) => list::list(args, &output),
         Command::Show(args) => show::show(&args, &output),
         Command::Bench(args) => bench::bench(args, &output),

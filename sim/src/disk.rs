@@ -8,10 +8,12 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use archivas_core::node::TipInfo;
 use archivas_core::primitives::Millis;
 use archivas_scenarios::disturb::DiskFault;
 use archivas_scenarios::draws::Draws;
 use redb::StorageBackend;
+use tokio::sync::watch;
 
 use crate::faults::SLOW_DISK;
 use crate::meter::Part;
@@ -19,9 +21,11 @@ use crate::trace::{Kind, Trace};
 
 pub mod image;
 pub mod survival;
+pub mod tape;
 
 use image::{Image, OutOfBounds};
 pub use survival::Survival;
+use tape::{Step, Tape};
 
 /// How long the operations of a disk take, in virtual microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +54,8 @@ pub enum Fault {
     Io,
     /// The operation fails because the disk is full and has no effect.
     Full,
-    /// A sync fails, and what it should have made durable stays in doubt.
+    /// A sync fails; what was pending is read back as before and no later sync makes it durable, as
+    /// Linux has it. Armed at an operation that is no sync, the next sync fails.
     Sync,
 }
 
@@ -115,6 +120,32 @@ struct State {
     published: bool,
     speed: Speed,
     debt_ns: u64,
+    /// Records what is done and promised, if somebody wants that.
+    tape: Option<Tape>,
+    /// The tip that the present life tells.
+    told: Option<watch::Receiver<TipInfo>>,
+}
+
+impl State {
+    fn note_told(&self) {
+        if let (Some(tape), Some(told)) = (&self.tape, &self.told) {
+            tape.tell(&told.borrow());
+        }
+    }
+
+    /// Somebody else has put another disk into its place.
+    fn record_replaced(&self) {
+        self.record(|| Step::Replace(Box::new(self.image.clone()), self.published));
+        if let Some(tape) = &self.tape {
+            tape.forget();
+        }
+    }
+
+    fn record(&self, step: impl FnOnce() -> Step) {
+        if let Some(tape) = &self.tape {
+            tape.add(step());
+        }
+    }
 }
 
 impl Disk {
@@ -137,6 +168,8 @@ impl Disk {
             published: false,
             speed: SPEED_USUAL,
             debt_ns: 0,
+            tape: None,
+            told: None,
         };
         let (state, on_end, name) = (Mutex::new(state), Mutex::new(None), name.into());
         Self(Arc::new(Shared {
@@ -155,6 +188,40 @@ impl Disk {
         *self.0.on_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(told));
     }
 
+    /// Records every operation from now on, and what had been promised before each.
+    pub fn record_to(&self, tape: Tape) {
+        self.0.state().tape = Some(tape);
+    }
+
+    /// The tip that the present life tells is this one: what it says is promised.
+    pub fn listen_to(&self, told: watch::Receiver<TipInfo>) {
+        self.0.state().told = Some(told);
+    }
+
+    /// The tape, if this disk has one.
+    #[must_use]
+    pub fn tape(&self) -> Option<Tape> {
+        self.0.state().tape.clone()
+    }
+
+    /// Takes what the present life tells as promised by now.
+    pub fn note_told(&self) {
+        self.0.state().note_told();
+    }
+
+    /// The bytes, and what is in doubt of them.
+    #[must_use]
+    pub fn image(&self) -> Image {
+        self.0.state().image.clone()
+    }
+
+    /// Puts a whole database on the disk.
+    pub fn load(&self, image: Image) {
+        let mut state = self.0.state();
+        state.image = image;
+        state.published = true;
+    }
+
     /// Makes every operation take this long from now on.
     pub fn set_speed(&self, speed: Speed) {
         self.0.state().speed = speed;
@@ -169,8 +236,10 @@ impl Disk {
         state.plugged = true;
         state.failed = false;
         state.debt_ns = 0;
-        if !state.published {
+        state.told = None;
+        if !state.published && !state.image.is_empty() {
             state.image = Image::default();
+            state.record(|| Step::Replace(Box::default(), false));
         }
         Backend {
             disk: self.clone(),
@@ -180,7 +249,9 @@ impl Disk {
 
     /// The database was created whole: stands for renaming it into place and syncing the folder.
     pub fn publish(&self) {
-        self.0.state().published = true;
+        let mut state = self.0.state();
+        state.published = true;
+        state.record(|| Step::Publish);
     }
 
     /// Whether there is a database, or a new one is to be created.
@@ -238,6 +309,7 @@ impl Disk {
             return false;
         }
         (state.image, state.published) = (Image::default(), false);
+        state.record_replaced();
         true
     }
 
@@ -263,6 +335,7 @@ impl Disk {
             return false;
         };
         (state.image, state.published) = (image, published);
+        state.record_replaced();
         true
     }
 
@@ -318,6 +391,7 @@ impl Shared {
         subject.extend_from_slice(&state.life.to_le_bytes());
         let mut draw = self.draws.draw("disk.power", &subject, state.operations);
         let survival = Survival::strike(&mut state.image, &mut draw);
+        state.record(|| Step::Replace(Box::new(state.image.clone()), state.published));
         self.trace.count(survival.fault());
         let text = survival.to_string();
         self.trace.record(
@@ -349,8 +423,11 @@ impl Shared {
                 state.plugged = false;
                 unplugged()
             }
+            Fault::Sync => {
+                state.image.fail_sync();
+                io::Error::other("simulated failed sync")
+            }
             Fault::Io => io::Error::other("simulated I/O error"),
-            Fault::Sync => io::Error::other("simulated failed sync"),
             Fault::Full => io::Error::new(io::ErrorKind::StorageFull, "simulated full disk"),
         }
     }
@@ -384,6 +461,7 @@ impl Backend {
     /// The same before an operation that changes the disk: counts it, and lets its fault happen.
     fn changing(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.alive()?;
+        state.note_told();
         let operation = state.operations;
         state.operations += 1;
         let Some(fault) = state.faults.remove(&operation) else {
@@ -430,6 +508,7 @@ impl StorageBackend for Backend {
         let _disks = self.disk.0.trace.meter().time(Part::Disks);
         let mut state = self.changing()?;
         state.image.set_len(len)?;
+        state.record(|| Step::Length(len));
         self.record(Kind::DiskLength, len, &[]);
         Ok(())
     }
@@ -445,6 +524,7 @@ impl StorageBackend for Backend {
         state.image.sync();
         let nanos = state.speed.sync_us * 1_000;
         self.owe(&mut state, nanos);
+        state.record(|| Step::Sync);
         self.record(Kind::DiskSync, state.operations, &[]);
         Ok(())
     }
@@ -453,6 +533,7 @@ impl StorageBackend for Backend {
         let _disks = self.disk.0.trace.meter().time(Part::Disks);
         let mut state = self.changing()?;
         state.image.write(offset, data)?;
+        state.record(|| Step::Write(offset, data.into()));
         if offset == 0 {
             self.disk.0.trace.meter().count_header();
         }

@@ -32,6 +32,7 @@ pub mod runner;
 pub mod seed;
 pub mod spawner;
 pub mod stopwatch;
+pub mod sweep;
 pub mod thread;
 pub mod trace;
 pub mod world;

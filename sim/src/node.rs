@@ -27,7 +27,7 @@ use crate::feed::{Feed, Listener};
 use crate::host::NodeHost;
 use crate::miner;
 use crate::network::{Net, address_of};
-use crate::spawner::{Blame, NodeSpawner};
+use crate::spawner::{Blame, NodeSpawner, Polls};
 use crate::trace::{Kind, Trace};
 
 /// Where every node accepts peers.
@@ -82,6 +82,8 @@ pub struct SimNode {
     cache_bytes: usize,
     paused: bool,
     disk: Disk,
+    /// Every poll of its tasks, over all lives.
+    pub polls: Polls,
     /// Counts its lives, from 1.
     pub lives: u64,
     life: Option<Life>,
@@ -171,6 +173,7 @@ impl SimNode {
             cache_bytes: CACHE_BYTES_MAX,
             paused: false,
             disk,
+            polls: Polls::default(),
             lives: 0,
             life: None,
         }
@@ -378,6 +381,7 @@ impl SimNode {
         } = self.around.clone();
         let (node, number, life) = (self.index, self.number, self.lives);
         let disk = self.disk.clone();
+        disk.listen_to(running.tip.clone());
         let listener = Listener {
             feed,
             agenda,
@@ -420,8 +424,15 @@ impl SimNode {
             blame,
             ..
         } = self.around.clone();
-        let spawner = NodeSpawner::new(home.clone(), self.number, blame);
-        let (number, skew) = (self.number, self.skew.clone());
+        let (disk, board, number, id) = (self.disk.clone(), net.clone(), self.number, home.id());
+        let end = move || {
+            disk.unplug();
+            board.with(|board| board.end_process(number));
+            Handle::current().kill(id);
+        };
+        let spawner = NodeSpawner::new(home.clone(), number, blame);
+        let spawner = spawner.counted(self.polls.clone(), end);
+        let skew = self.skew.clone();
         let clock = NodeClock::new(agenda.clone(), trace.clone(), number, skew, EPOCH);
         let (around, life) = ((agenda, draws, trace), (self.name.as_str(), self.lives));
         let checker = NodeChecker::new(around, spawner.clone(), number, life, self.slower.clone());

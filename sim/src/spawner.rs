@@ -43,6 +43,59 @@ impl Blame {
     }
 }
 
+/// Counts how often the tasks of a node were polled, over all its lives, and ends its life after a
+/// chosen one: every place where a task waits is one where the process can be killed.
+#[derive(Clone, Default)]
+pub struct Polls(Arc<Mutex<Counted>>);
+
+#[derive(Default)]
+struct Counted {
+    polls: u64,
+    end_after: Option<u64>,
+    ended: bool,
+}
+
+impl Polls {
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.state().polls
+    }
+
+    /// The life ends when so many polls have returned.
+    pub fn end_after(&self, polls: u64) {
+        self.state().end_after = Some(polls);
+    }
+
+    /// True once after the life has ended so.
+    #[must_use]
+    pub fn take_ended(&self) -> bool {
+        std::mem::take(&mut self.state().ended)
+    }
+
+    /// Counts one; true when it is the last of its life.
+    fn note(&self) -> bool {
+        let mut state = self.state();
+        state.polls += 1;
+        let last = state.end_after == Some(state.polls);
+        state.ended |= last;
+        last
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, Counted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Polls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Polls").field(&self.count()).finish()
+    }
+}
+
+/// Ends a life at this instant, from within it.
+type End = Arc<dyn Fn() + Send + Sync>;
+
 /// Notes the node when it is dropped by a panic.
 struct Witness<'a> {
     blame: &'a Blame,
@@ -63,6 +116,8 @@ pub struct NodeSpawner {
     handle: NodeHandle,
     node: u16,
     blame: Blame,
+    polls: Polls,
+    end: End,
 }
 
 impl NodeSpawner {
@@ -73,13 +128,30 @@ impl NodeSpawner {
             handle,
             node,
             blame,
+            polls: Polls::default(),
+            end: Arc::new(|| {}),
         }
+    }
+}
+
+impl NodeSpawner {
+    /// The same, with each poll counted; `end` is called from within a task, when the last is done.
+    #[must_use]
+    pub fn counted(mut self, polls: Polls, end: impl Fn() + Send + Sync + 'static) -> Self {
+        (self.polls, self.end) = (polls, Arc::new(end));
+        self
     }
 }
 
 impl ports::Spawner for NodeSpawner {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let Self { node, blame, .. } = self.clone();
+        let Self {
+            node,
+            blame,
+            polls,
+            end,
+            ..
+        } = self.clone();
         let witnessed = async move {
             let mut task = pin!(task);
             poll_fn(|cx| {
@@ -88,7 +160,11 @@ impl ports::Spawner for NodeSpawner {
                     blame: &blame,
                     node,
                 };
-                task.as_mut().poll(cx)
+                let polled = task.as_mut().poll(cx);
+                if polls.note() {
+                    end();
+                }
+                polled
             })
             .await;
         };

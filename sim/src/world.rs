@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archivas_core::params::Genesis;
-use archivas_core::primitives::Millis;
+use archivas_core::primitives::{Millis, TxId};
 use archivas_scenarios::draws::Draws;
 use archivas_scenarios::plan::{Plan, producer_key};
 use archivas_scenarios::world::{
@@ -13,6 +13,7 @@ use archivas_scenarios::world::{
 };
 
 use crate::agenda::Agenda;
+use crate::disk::Disk;
 use crate::faults::FELL_IN_RECOVERY;
 use crate::feed::{Feed, tip_of};
 use crate::judges::{self, About, Judges};
@@ -21,7 +22,7 @@ use crate::network::link::Latency;
 use crate::network::switchboard::Machine;
 use crate::network::{Net, NodeNetwork};
 use crate::node::{EPOCH, Farewell, SimNode, Surroundings};
-use crate::spawner::Blame;
+use crate::spawner::{Blame, Polls};
 use crate::trace::{Kind, NO_NODE, Trace};
 use crate::{http, miner};
 
@@ -29,6 +30,12 @@ use crate::{http, miner};
 const COMMAND_NS_MAX: u64 = 60_000_000_000;
 /// At the end, dropped tasks get this long to be dropped, in virtual nanoseconds.
 const END_NS: u64 = 5_000_000;
+/// What ends a run that was to end with a fault of a disk.
+pub const ENDED_BY_FAULT: &str = "the run ends with the fault of a disk";
+/// What is said of a node that goes on although its disk has failed.
+pub const OUTLIVED_FAULT: &str = "runs on five seconds after its disk has failed";
+/// A node whose disk has failed has stopped after this time, in milliseconds.
+const STOPS_WITHIN_MS: u64 = 5_000;
 /// The player looks again this often while nothing moves: every move of a tip wakes it anyway.
 const GRAIN: Millis = Millis::from_secs(1);
 
@@ -41,6 +48,9 @@ pub struct SimWorld {
     pub(crate) links: Vec<[Machine; 2]>,
     client: NodeNetwork,
     pub(crate) judges: Judges,
+    ends_after_fault: Option<NodeIndex>,
+    /// When that fault was first seen to have happened.
+    fault_seen: Option<Millis>,
 }
 
 impl SimWorld {
@@ -84,6 +94,53 @@ impl SimWorld {
             links,
             client,
             judges,
+            ends_after_fault: None,
+            fault_seen: None,
+        }
+    }
+
+    /// The disk of a node; it outlives the world.
+    #[must_use]
+    pub fn disk(&self, node: NodeIndex) -> &Disk {
+        self.nodes[node.0].disk()
+    }
+
+    /// Ends the run, as a failed check does, as soon as a fault has happened to this node's disk.
+    pub fn end_after_fault(&mut self, node: NodeIndex) {
+        self.ends_after_fault = Some(node);
+    }
+
+    /// Counts the polls of a node's tasks; it can be ended by them, and then starts again by itself.
+    #[must_use]
+    pub fn polls(&self, node: NodeIndex) -> &Polls {
+        &self.nodes[node.0].polls
+    }
+
+    /// Starts a node again that was ended by its polls.
+    async fn revive(&mut self) {
+        for node in (0..self.nodes.len()).map(NodeIndex) {
+            if self.nodes[node.0].polls.take_ended() {
+                self.nodes[node.0].end().await;
+                let _fired = self.start(node).await;
+            }
+        }
+    }
+
+    /// Whether the run ends because the disk's fault has happened: the node must be gone by then.
+    fn judge_fault(&mut self) {
+        let Some(node) = self.ends_after_fault else {
+            return;
+        };
+        if self.disk(node).fired().is_empty() {
+            return;
+        }
+        let now = self.now();
+        let since = *self.fault_seen.get_or_insert(now);
+        let gone = self.nodes[node.0].life().is_none();
+        if gone || now.get() > since.get() + STOPS_WITHIN_MS {
+            let why = if gone { ENDED_BY_FAULT } else { OUTLIVED_FAULT };
+            let about = self.about(node);
+            self.judges.judge(judges::RUNS_ON, about, Err(why.into()));
         }
     }
 
@@ -235,6 +292,7 @@ impl World for SimWorld {
     }
 
     async fn sleep_until(&mut self, at: Millis) {
+        self.revive().await;
         let deadline = at.get().saturating_mul(1_000_000);
         tokio::select! {
             biased;
@@ -244,6 +302,7 @@ impl World for SimWorld {
     }
 
     async fn act(&mut self, act: &Act) -> Result<Effect, HarnessError> {
+        self.revive().await;
         Ok(match act {
             Act::Start(node) => self.start(*node).await,
             Act::Stop(node) | Act::Kill(node) | Act::PowerLoss(node) => self.end(act, *node).await,
@@ -276,6 +335,7 @@ impl World for SimWorld {
     }
 
     async fn mine(&mut self, node: NodeIndex) -> Result<Mined, HarnessError> {
+        self.revive().await;
         let miner = &self.nodes[node.0];
         if miner.is_paused() {
             return Ok(Mined::Nothing("its process stands still".into()));
@@ -300,6 +360,7 @@ impl World for SimWorld {
         node: NodeIndex,
         request: HttpRequest,
     ) -> Result<HttpAnswer, Unreachable> {
+        self.revive().await;
         let answers = &self.nodes[node.0];
         if answers.is_paused() || answers.life().is_none() {
             // A real client would wait half a minute to learn this; nothing would come of it.
@@ -311,6 +372,9 @@ impl World for SimWorld {
             Ok(answer) => (answer.status, answer.body.as_slice()),
             Err(Unreachable(why)) => (0, why.as_bytes()),
         };
+        if let (Some(tape), Some(id)) = (self.disk(node).tape(), accepted(body)) {
+            tape.accept(id);
+        }
         let number = self.nodes[node.0].number();
         self.around
             .trace
@@ -321,10 +385,12 @@ impl World for SimWorld {
     async fn judge(&mut self, moment: Moment) -> Vec<Violation> {
         let meter = self.around.trace.meter().clone();
         let _judges = meter.time(Part::Judges);
+        self.revive().await;
         self.judge_remarks();
         if moment == Moment::Quiet {
             self.judge_everything();
         }
+        self.judge_fault();
         self.judges.take_found()
     }
 
@@ -347,6 +413,13 @@ impl World for SimWorld {
             digest: Some(self.around.trace.digest().to_bytes()),
         }
     }
+}
+
+/// The transfer that an answer of the API promises, if it does.
+fn accepted(body: &[u8]) -> Option<TxId> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let hash = answer.get("hash")?.as_str()?;
+    (answer.get("ok")? == true).then(|| hash.parse().ok())?
 }
 
 /// A node of the plan, on its machine, with the machines that it dials.

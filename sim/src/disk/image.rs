@@ -12,6 +12,10 @@ pub struct Image {
     journal: Vec<Pending>,
     /// The bytes that pending writes covered, one after the other.
     covered: Vec<u8>,
+    /// So many of the first pending writes are those of a sync that failed: none makes them durable.
+    doomed: usize,
+    /// Pending writes from `doomed` up to here were synced later, and are durable.
+    synced: usize,
 }
 
 /// One write since the last sync.
@@ -47,7 +51,7 @@ impl Image {
     /// How many writes and length changes a power loss would put in doubt.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.journal.len()
+        self.journal.len() - self.synced.saturating_sub(self.doomed)
     }
 
     /// Fills `out` from offset `at`.
@@ -99,16 +103,36 @@ impl Image {
         Ok(())
     }
 
-    /// Makes everything that was written durable.
+    /// Makes everything that was written durable, but for what a failed sync has doomed.
     pub fn sync(&mut self) {
+        if self.doomed > 0 {
+            self.synced = self.journal.len();
+            return;
+        }
         self.journal.clear();
         self.covered.clear();
     }
 
+    /// A sync fails: what was pending stays in doubt for ever, though every reader sees it. A system
+    /// may call such pages clean, so that the next sync succeeds without them.
+    pub fn fail_sync(&mut self) {
+        self.doomed = self.journal.len();
+        self.synced = self.doomed;
+    }
+
     /// Loses what was not synced, except the sectors that `survives(write, sector)` keeps: `write`
-    /// counts the pending writes from 0, `sector` is the number of the sector in the file (0 for a
+    /// counts the writes in doubt from 0, `sector` is the number of the sector in the file (0 for a
     /// change of length). What survives is applied in the order of writing, and is durable.
     pub fn lose_power(&mut self, mut survives: impl FnMut(usize, u64) -> bool) {
+        let durable = std::mem::take(&mut self.doomed)..std::mem::take(&mut self.synced);
+        let mut survives = |write: usize, sector| {
+            let before = if write < durable.end {
+                0
+            } else {
+                durable.len()
+            };
+            durable.contains(&write) || survives(write - before, sector)
+        };
         let journal = std::mem::take(&mut self.journal);
         let mut covered = std::mem::take(&mut self.covered);
         for pending in journal.iter().rev() {
@@ -248,6 +272,19 @@ mod tests {
         assert_eq!(image.write(u64::MAX, b"x"), Err(OutOfBounds));
         assert_eq!(image.write(3, b"x"), Err(OutOfBounds));
         assert_eq!(image.pending(), 0);
+    }
+
+    #[test]
+    fn after_a_failed_sync_the_next_one_makes_only_later_writes_durable() {
+        let mut image = synced(b"aaaa");
+        image.write(0, b"bb").unwrap();
+        image.fail_sync();
+        image.write(1, b"cc").unwrap();
+        image.sync();
+        assert_eq!((all(&image), image.pending()), (b"bcca".to_vec(), 1));
+        image.write(3, b"d").unwrap();
+        image.lose_power(|_, _| false);
+        assert_eq!((all(&image), image.pending()), (b"acca".to_vec(), 0));
     }
 
     #[test]

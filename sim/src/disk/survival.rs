@@ -53,11 +53,20 @@ impl Survival {
 
     /// Draws an outcome, each kind as likely as the others, and applies it to `image`.
     pub fn strike(image: &mut Image, draw: &mut Draw) -> Self {
+        match image.pending() {
+            0 => Self::NothingPending,
+            _ => Self::strike_as(draw.range(0..5), image, draw),
+        }
+    }
+
+    /// The outcome of this number, in the order of the enum's: none, all, prefix, subset, torn.
+    /// What else there is to decide is drawn.
+    pub fn strike_as(kind: u64, image: &mut Image, draw: &mut Draw) -> Self {
         let pending = image.pending() as u64;
         if pending == 0 {
             return Self::NothingPending;
         }
-        let outcome = match draw.range(0..5) {
+        let outcome = match kind {
             0 => Self::None,
             1 => Self::All,
             2 => Self::Prefix(draw.range(0..pending)),
