@@ -204,11 +204,6 @@ impl Disk {
         self.0.state().tape.clone()
     }
 
-    /// Takes what the present life tells as promised by now.
-    pub fn note_told(&self) {
-        self.0.state().note_told();
-    }
-
     /// The bytes, and what is in doubt of them.
     #[must_use]
     pub fn image(&self) -> Image {
