@@ -65,8 +65,8 @@ impl<'a> Judge<'a> {
         self.seen().len()
     }
 
-    /// What is wrong with a disk that no process holds, given what was promised.
-    pub fn judge(&self, image: Image, promise: &Promise, accepted: &[TxId]) -> Vec<Found> {
+    /// What is wrong with a disk that no process holds, or with none, given what was promised.
+    pub fn judge(&self, image: Option<Image>, promise: &Promise, accepted: &[TxId]) -> Vec<Found> {
         self.judge_disk(&disk_with(image), promise, accepted)
     }
 
@@ -176,9 +176,13 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Opens a database as a node does, reads all rows, changes it twice, closes it, and opens it again.
+/// Opens a database as a node does, first making one where there is none, reads all rows, changes it twice, closes it, and opens it again.
 fn reopen(disk: &Disk, recording: &Recording) -> Result<(u128, Rows), Found> {
     let fails = |check| move |why: StorageError| Found::new(check, why.to_string());
+    if !disk.is_published() {
+        Store::create(disk.plug()).map_err(fails(checks::OPENS))?;
+        disk.publish();
+    }
     let open = || Store::open_with_cache(disk.plug(), CACHE_BYTES_MAX);
     let store = open().map_err(fails(checks::OPENS))?;
     let chain = Chain::open(store.clone(), recording.genesis.clone());

@@ -45,12 +45,12 @@ pub fn try_fault(
     let left = disk.image();
     let mut stopped = left.clone();
     stopped.lose_power(|_, _| true);
-    found.extend(judge.judge(stopped, &played.promise, &accepted));
+    found.extend(judge.judge(Some(stopped), &played.promise, &accepted));
     let mut lost = left;
     let state = StateId::At { operation, outcome };
     let mut draw = state.draw(&Draws::new(seed));
     let _survival = Outcome::drawn(&mut draw).strike(&mut lost, &mut draw);
-    found.extend(judge.judge(lost, &played.promise, &accepted));
+    found.extend(judge.judge(Some(lost), &played.promise, &accepted));
     found
 }
 

@@ -184,11 +184,13 @@ impl Recording {
     }
 }
 
-/// A disk of no node, on which a whole database lies.
+/// A disk of no node, on which a whole database lies; or none, if there is no image.
 #[must_use]
-pub fn disk_with(image: Image) -> Disk {
+pub fn disk_with(image: Option<Image>) -> Disk {
     let disk = Disk::new(0, "swept", Draws::new(0), Trace::new(|| 0));
-    disk.load(image);
+    if let Some(image) = image {
+        disk.load(image);
+    }
     disk
 }
 
@@ -203,7 +205,7 @@ fn model_of(genesis: &Genesis, images: &[Image]) -> Result<Model, String> {
 }
 
 fn add_blocks(model: &mut Model, image: &Image) -> Result<(), StorageError> {
-    let store = Store::open_with_cache(disk_with(image.clone()).plug(), CACHE_BYTES_MAX)?;
+    let store = Store::open_with_cache(disk_with(Some(image.clone())).plug(), CACHE_BYTES_MAX)?;
     let rows = store.snapshot()?;
     let mut height = Height::GENESIS.next();
     loop {

@@ -12,6 +12,7 @@ use super::live;
 use super::recording::{Recording, disk_with};
 use super::state::{Found, Outcome, StateId, first_draw};
 use super::tally::{Tally, Tried};
+use crate::disk::Survival;
 use crate::disk::image::{Image, OutOfBounds};
 use crate::disk::tape::{Cursor, Promise, Step, Tape};
 use crate::panics;
@@ -224,6 +225,13 @@ fn live_outcomes(recording: &Recording, operation: usize) -> impl Iterator<Item 
         .filter(move |outcome| syncs || *outcome != Outcome::Sync)
 }
 
+/// What a power failure leaves: no database where it was not published yet.
+fn struck(cursor: &Cursor<'_>, strike: impl FnOnce(&mut Image) -> Survival) -> Option<Image> {
+    let mut image = cursor.is_published().then(|| cursor.image().clone())?;
+    let _survival = strike(&mut image);
+    Some(image)
+}
+
 /// One end of the recorded run. Without a published database there is nothing to lose: the next life
 /// makes a new one, so nothing may have been promised.
 fn crash(
@@ -234,16 +242,8 @@ fn crash(
 ) -> Result<Vec<Found>, OutOfBounds> {
     cursor.advance_to(operation)?;
     let promise = &recording.reel.promises[operation];
-    let image = match cursor.is_published() {
-        false => Image::default(),
-        true => {
-            let mut image = cursor.image().clone();
-            let state = StateId::At { operation, outcome };
-            let mut draw = state.draw(&Draws::new(recording.seed));
-            let _survival = outcome.strike(&mut image, &mut draw);
-            image
-        }
-    };
+    let mut draw = StateId::At { operation, outcome }.draw(&Draws::new(recording.seed));
+    let image = struck(cursor, |image| outcome.strike(image, &mut draw));
     Ok(judge.judge(image, promise, recording.accepted(promise)))
 }
 
@@ -256,14 +256,12 @@ fn recover(
     cursor: &mut Cursor<'_>,
 ) -> Result<(Tape, Vec<Found>), OutOfBounds> {
     cursor.advance_to(operation)?;
-    let mut image = cursor.image().clone();
-    if !cursor.is_published() {
-        image = Image::default();
-    }
     let mut draw = first_draw(&Draws::new(recording.seed), operation);
-    let _survival = Outcome::drawn(&mut draw).strike(&mut image, &mut draw);
+    let outcome = Outcome::drawn(&mut draw);
+    let image = struck(cursor, |image| outcome.strike(image, &mut draw));
     let tape = Tape::default();
-    tape.add(Step::Replace(Box::new(image.clone()), true));
+    let begins = image.clone().unwrap_or_default();
+    tape.add(Step::Replace(Box::new(begins), image.is_some()));
     let disk = disk_with(image);
     disk.record_to(tape.clone());
     let promise = &recording.reel.promises[operation];
@@ -279,9 +277,9 @@ fn crash_again(
     recovery: &mut Cursor<'_>,
 ) -> Result<Vec<Found>, OutOfBounds> {
     recovery.advance_to(then)?;
-    let mut image = recovery.image().clone();
     let mut draw = StateId::Nested { operation, then }.draw(&Draws::new(recording.seed));
-    let _survival = Outcome::drawn(&mut draw).strike(&mut image, &mut draw);
+    let outcome = Outcome::drawn(&mut draw);
+    let image = struck(recovery, |image| outcome.strike(image, &mut draw));
     let promise: &Promise = &recording.reel.promises[operation];
     Ok(judge.judge(image, promise, recording.accepted(promise)))
 }
