@@ -250,7 +250,7 @@ impl<S: Storage> Node<S> {
                 Timer::Transfer(id) => self.transfer_late(now, id)?,
                 Timer::Dial(addr) => self.dial(now, addr),
                 Timer::Expire => self.expire(now),
-                Timer::Tidy => self.tidy_own()?,
+                Timer::Tidy => self.tidy_own(now)?,
                 Timer::SavePool => self.save_pool()?,
                 Timer::Early => self.early_headers_due(now)?,
                 Timer::Walk => self.walk(now)?,
@@ -264,7 +264,7 @@ impl<S: Storage> Node<S> {
     pub fn handle_stop(&mut self, now: Now) -> Result<(), StorageError> {
         self.commit_added(now)?;
         self.answer_own()?;
-        self.tidy_own()?;
+        self.tidy_own(now)?;
         self.save_pool()
     }
 

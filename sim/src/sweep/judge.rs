@@ -211,8 +211,13 @@ fn unreadable(why: StorageError) -> Found {
     Found::new(checks::OPENS, why.to_string())
 }
 
+/// Every row but our own, which an end within a recovery can leave behind.
 fn all_rows(rows: &impl Reader) -> Result<Rows, StorageError> {
-    let read = |table| Ok((table, rows.scan(table, &Scan::all())?));
+    let read = |table| {
+        let mut rows = rows.scan(table, &Scan::all())?;
+        rows.retain(|(key, _)| key != OWN_KEY);
+        Ok((table, rows))
+    };
     Table::ALL.into_iter().map(read).collect()
 }
 

@@ -1,9 +1,9 @@
 //! Our own clients' transfers: on disk before they are said to be accepted, in the pool again after a
-//! restart, gone from disk once they have left the pool (`protocol.md` §5).
+//! restart, gone from disk once they have left the pool for good (`protocol.md` §5).
 
 use super::{Action, Answer, Event, Node, Ticket, Timer};
 use crate::mempool::{Dropped, PoolRefusal};
-use crate::params::pool::OWN_TIDY_INTERVAL;
+use crate::params::pool::{OWN_TIDY_INTERVAL, POOL_RETURN_BLOCKS_MAX};
 use crate::primitives::{Now, SignedTransfer, TxId, decode, encode};
 use crate::rules::check_transfer;
 use crate::schema;
@@ -75,7 +75,9 @@ impl<S: Storage> Node<S> {
             self.own.known.insert(id);
             if let Err(code) = self.readmit(now, transfer)? {
                 self.own.gone.insert(id);
-                self.notify(Event::OwnTransferDropped { id, code });
+                if schema::tx_location(self.chain.reader(), &id)?.is_none() {
+                    self.notify(Event::OwnTransferDropped { id, code });
+                }
             }
         }
         self.pool_grew(now);
@@ -132,18 +134,40 @@ impl<S: Storage> Node<S> {
         self.timers.set_if_idle(Timer::Tidy, at);
     }
 
-    /// Deletes the rows of own transfers that have left the pool.
-    pub(super) fn tidy_own(&mut self) -> Result<(), StorageError> {
+    /// Deletes the rows of own transfers that have left the pool and cannot come back to it.
+    pub(super) fn tidy_own(&mut self, now: Now) -> Result<(), StorageError> {
         let mut batch = Batch::default();
         for id in core::mem::take(&mut self.own.gone) {
-            if !self.mempool.contains(&id) {
-                self.own.known.remove(&id);
-                batch.delete(Table::OwnTxs, id.as_bytes().to_vec());
+            if self.mempool.contains(&id) {
+                continue;
             }
+            if self.may_return(&id)? {
+                self.own.gone.insert(id);
+                continue;
+            }
+            self.own.known.remove(&id);
+            batch.delete(Table::OwnTxs, id.as_bytes().to_vec());
+        }
+        if !self.own.gone.is_empty() {
+            self.tidy_soon(now);
         }
         match batch.is_empty() {
             true => Ok(()),
             false => self.chain.commit_beside(batch),
         }
+    }
+
+    /// Whether a reorganization could still bring a confirmed transfer back into the pool. Until then
+    /// its row stays: a pool in memory alone would lose it in a crash after that.
+    fn may_return(&self, id: &TxId) -> Result<bool, StorageError> {
+        let Some(location) = schema::tx_location(self.chain.reader(), id)? else {
+            return Ok(false);
+        };
+        let above = self
+            .chain
+            .tip()
+            .height
+            .saturating_sub(location.height.get());
+        Ok(above.get() < POOL_RETURN_BLOCKS_MAX)
     }
 }

@@ -386,21 +386,24 @@ fn a_submitted_transfer_reaches_everybody_and_is_mined_by_another() {
 }
 
 #[test]
-fn an_accepted_submission_survives_a_crash_and_leaves_once_confirmed() {
+fn an_accepted_submission_survives_a_crash_and_stays_until_no_reorganization_returns_it() {
     let mut net = Net::of(1);
     assert!(matches!(net.submit(0, payment(0)), Answer::Accepted(_)));
     let storage = net.nodes[0].chain().reader().clone();
     net.nodes[0] = open(storage, 9, vec![], net.now);
     assert_eq!(net.nodes[0].mempool().len(), 1);
-    net.mine(0, 1);
-    net.wait(40);
-    assert_eq!(
+    let rows = |net: &Net| {
         net.nodes[0]
             .chain()
             .reader()
-            .count(crate::storage::Table::OwnTxs),
-        0
-    );
+            .count(crate::storage::Table::OwnTxs)
+    };
+    net.mine(0, 100);
+    net.wait(40);
+    assert_eq!((net.nodes[0].mempool().len(), rows(&net)), (0, 1));
+    net.mine(0, 1);
+    net.wait(40);
+    assert_eq!(rows(&net), 0);
 }
 
 #[test]
