@@ -134,8 +134,13 @@ impl<S: Storage> Node<S> {
         self.timers.set_if_idle(Timer::Tidy, at);
     }
 
-    /// Deletes the rows of own transfers that have left the pool and cannot come back to it.
+    /// Deletes the rows of own transfers that have left the pool and cannot come back to it; never in
+    /// the midst of a long reorganization, where nobody knows that.
     pub(super) fn tidy_own(&mut self, now: Now) -> Result<(), StorageError> {
+        if self.chain.is_walking() {
+            self.tidy_soon(now);
+            return Ok(());
+        }
         let mut batch = Batch::default();
         for id in core::mem::take(&mut self.own.gone) {
             if self.mempool.contains(&id) {
