@@ -3,7 +3,12 @@
 //! every 64 blocks. A third column shares one commit among 64 blocks, as a node does that catches up.
 //!
 //! `cargo bench -p archivas --bench account_rows`; what it decided stands in `store.rs`.
-#![allow(clippy::print_stdout, reason = "a benchmark prints")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a benchmark measures real time and prints"
+)]
 
 use std::collections::BTreeMap;
 use std::io;
