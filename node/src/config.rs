@@ -72,6 +72,10 @@ pub struct Layer {
     #[arg(long, env = "ARCHIVAS_PRUNE", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_name = "BOOL")]
     pub prune: Option<bool>,
+    /// Keep no index of transfers by hash and by account; a data directory is made with it or without
+    #[arg(long, env = "ARCHIVAS_NO_TXINDEX", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_name = "BOOL")]
+    pub no_txindex: Option<bool>,
     /// Log level on standard error [default: info]
     #[arg(long, env = "ARCHIVAS_LOG", value_name = "LEVEL")]
     pub log: Option<LogLevel>,
@@ -82,7 +86,7 @@ pub struct Layer {
 }
 
 /// Keys of the file, for suggestions.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "data-dir",
     "network",
     "genesis",
@@ -96,6 +100,7 @@ const KEYS: [&str; 15] = [
     "dev",
     "stop-on-eof",
     "prune",
+    "no-txindex",
     "log",
     "log-json",
 ];
@@ -170,6 +175,7 @@ impl Layer {
             block_time: self.block_time.or(below.block_time),
             stop_on_eof: self.stop_on_eof.or(below.stop_on_eof),
             prune: self.prune.or(below.prune),
+            no_txindex: self.no_txindex.or(below.no_txindex),
             log: self.log.or(below.log),
             log_json: self.log_json.or(below.log_json),
         }
@@ -222,6 +228,8 @@ pub struct Config {
     pub stop_on_eof: bool,
     /// Whether old bodies are let go of.
     pub prune: bool,
+    /// Keep no index of transfers.
+    pub no_txindex: bool,
     /// How much is logged.
     pub log: LogLevel,
     /// As JSON.
@@ -292,6 +300,7 @@ impl Config {
             mine: layer.mine.map(|to| to.0),
             block_time: layer.block_time.map(|time| time.0),
             prune: layer.prune.unwrap_or(false),
+            no_txindex: layer.no_txindex.unwrap_or(false),
             stop_on_eof: layer.stop_on_eof.unwrap_or(false),
             log: layer.log.unwrap_or(LogLevel::Info),
             log_json: layer.log_json.unwrap_or(false),
@@ -318,6 +327,7 @@ impl Config {
             block_time: self.block_time.map(BlockTime),
             dev: Some(self.dev),
             prune: Some(self.prune),
+            no_txindex: Some(self.no_txindex),
             stop_on_eof: Some(self.stop_on_eof),
             log: Some(self.log),
             log_json: Some(self.log_json),

@@ -7,6 +7,11 @@
 //! transaction, so that one answer is one tip, and reads never wait for a write. What a failed
 //! commit left behind is unknown: from then on the store refuses everything until it is opened anew.
 //!
+//! **Every row carries a checksum** of table, key and value, checked whenever it is read: redb looks at
+//! the checksums of its pages only when it repairs, and a flipped bit must stop the node instead of
+//! being served. Where a key is not found, the rows beside it are checked, because its row may stand
+//! there under a flipped key.
+//!
 //! **Account rows are written with each block.** Measured before the layout was frozen
 //! (`cargo bench -p archivas --bench account_rows`; blocks of 1,000 transfers with their index, two
 //! cores, one busy):
@@ -30,6 +35,7 @@ use redb::{
     Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTableMetadata,
     StorageBackend, TableDefinition, TableError,
 };
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// How much memory the database may use for pages it has read or not yet written. It grows on
 /// demand, so a small chain costs little; 64 MiB keep the upper levels of every table in memory at
@@ -203,7 +209,7 @@ fn write(database: &Database, batch: &Batch) -> Result<(), redb::Error> {
         let mut rows = transaction.open_table(definition(table))?;
         while let Some((_, key, value)) = ops.next_if(|(next, ..)| *next == table) {
             match value {
-                Some(value) => rows.insert(key, value)?,
+                Some(value) => rows.insert(key, sealed(table, key, value).as_slice())?,
                 None => rows.remove(key)?,
             };
         }
@@ -267,11 +273,18 @@ impl Snapshot {
         count().map_err(|error: redb::Error| failure("cannot be read", error))
     }
 
-    fn read(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
+    /// The stored bytes, with their checksum; without a row, the rows beside its place.
+    fn read(&self, table: Table, key: &[u8]) -> Result<Found, redb::Error> {
         let Some(rows) = self.table(table)? else {
-            return Ok(None);
+            return Ok(Found::Beside(Vec::new()));
         };
-        Ok(rows.get(key)?.map(|value| value.value().to_vec()))
+        if let Some(value) = rows.get(key)? {
+            return Ok(Found::Row(value.value().to_vec()));
+        }
+        let above = rows.range::<&[u8]>(key..)?.next();
+        let below = rows.range::<&[u8]>(..key)?.next_back();
+        let beside = above.into_iter().chain(below).map(copied);
+        Ok(Found::Beside(beside.collect::<Result<_, _>>()?))
     }
 
     fn read_range(&self, table: Table, scan: &Scan) -> Result<Vec<Row>, redb::Error> {
@@ -279,26 +292,77 @@ impl Snapshot {
             return Ok(Vec::new());
         };
         let range = rows.range::<&[u8]>(bounds)?;
-        let copy = |row: Result<(redb::AccessGuard<'_, Bytes>, _), redb::StorageError>| {
-            let (key, value): (_, redb::AccessGuard<'_, Bytes>) = row?;
-            Ok((key.value().to_vec(), value.value().to_vec()))
+        let rows: Result<_, redb::StorageError> = match scan.order {
+            Order::Asc => range.take(scan.limit).map(copied).collect(),
+            Order::Desc => range.rev().take(scan.limit).map(copied).collect(),
         };
-        match scan.order {
-            Order::Asc => range.take(scan.limit).map(copy).collect(),
-            Order::Desc => range.rev().take(scan.limit).map(copy).collect(),
-        }
+        Ok(rows?)
     }
+}
+
+/// What stands where a key was looked for.
+enum Found {
+    /// Its row.
+    Row(Vec<u8>),
+    /// None; these are the rows before and after its place.
+    Beside(Vec<Row>),
+}
+
+type Guards<'a> = (redb::AccessGuard<'a, Bytes>, redb::AccessGuard<'a, Bytes>);
+
+fn copied(row: Result<Guards<'_>, redb::StorageError>) -> Result<Row, redb::StorageError> {
+    let (key, value) = row?;
+    Ok((key.value().to_vec(), value.value().to_vec()))
+}
+
+/// Bytes of a checksum at the end of each stored value.
+const SUM_BYTES: usize = 4;
+
+/// Guards against what disks do, not against people, who could replace the whole file.
+fn sum(table: Table, key: &[u8], value: &[u8]) -> [u8; SUM_BYTES] {
+    let seed = xxh3_64_with_seed(key, table as u64);
+    let [a, b, c, d, ..] = xxh3_64_with_seed(value, seed).to_le_bytes();
+    [a, b, c, d]
+}
+
+/// A value as it is stored.
+fn sealed(table: Table, key: &[u8], value: &[u8]) -> Vec<u8> {
+    [value, &sum(table, key, value)].concat()
+}
+
+/// The value that was stored under a key.
+fn unsealed(table: Table, key: &[u8], mut stored: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+    let length = stored.len().saturating_sub(SUM_BYTES);
+    let (value, end) = stored.split_at(length);
+    if sum(table, key, value) != end {
+        return Err(StorageError::damaged(table, key, &"its checksum is wrong"));
+    }
+    stored.truncate(length);
+    Ok(stored)
 }
 
 impl Reader for Snapshot {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         let found = self.read(table, key);
-        found.map_err(|error| failure("cannot be read", error))
+        match found.map_err(|error| failure("cannot be read", error))? {
+            Found::Row(stored) => unsealed(table, key, stored).map(Some),
+            Found::Beside(rows) => {
+                for (key, stored) in rows {
+                    unsealed(table, &key, stored)?;
+                }
+                Ok(None)
+            }
+        }
     }
 
     fn scan(&self, table: Table, scan: &Scan) -> Result<Vec<Row>, StorageError> {
         let found = self.read_range(table, scan);
-        found.map_err(|error| failure("cannot be read", error))
+        let rows = found.map_err(|error| failure("cannot be read", error))?;
+        let whole = |(key, stored): Row| {
+            let value = unsealed(table, &key, stored)?;
+            Ok((key, value))
+        };
+        rows.into_iter().map(whole).collect()
     }
 }
 
@@ -313,7 +377,9 @@ fn failure(what: &str, error: redb::Error) -> StorageError {
     use StorageErrorKind::{Damaged, Full, Io, Unknown};
     let (kind, advice) = match &error {
         redb::Error::Io(io) => match io.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            std::io::ErrorKind::StorageFull
+            | std::io::ErrorKind::QuotaExceeded
+            | std::io::ErrorKind::FileTooLarge => {
                 (Full, "make room on the disk and start the node again")
             }
             std::io::ErrorKind::InvalidData => (
@@ -517,6 +583,42 @@ mod tests {
             }
             if outcome.is_ok() {
                 return;
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_in_any_row_is_never_served() {
+        let rows: Vec<(String, String)> = (0..200)
+            .map(|number| (format!("key of row {number:03}"), format!("value {number}")))
+            .collect();
+        let disk = Disk::new(io::ErrorKind::Other);
+        let mut store = Store::open(disk.clone()).unwrap();
+        let mut batch = Batch::new();
+        for (key, value) in &rows {
+            batch.put(Table::Accounts, key.clone().into(), value.clone().into());
+        }
+        store.commit(batch).unwrap();
+        drop(store);
+        let mut bytes = vec![0; usize::try_from(disk.bytes.len().unwrap()).unwrap()];
+        disk.bytes.read(0, &mut bytes).unwrap();
+        let of_row = |text: &str| {
+            let found = bytes
+                .windows(text.len())
+                .position(|at| at == text.as_bytes());
+            found.expect("stored as it is")
+        };
+        for (key, value) in rows.iter().step_by(17) {
+            for at in [of_row(key) + 4, of_row(key) + key.len() - 1, of_row(value)] {
+                let byte = [bytes[at] ^ 0x10];
+                disk.bytes.write(at as u64, &byte).unwrap();
+                let store = Store::open(disk.clone()).unwrap();
+                let error = store.get(Table::Accounts, key.as_bytes()).unwrap_err();
+                assert_eq!(error.kind, StorageErrorKind::Damaged);
+                let all = store.scan(Table::Accounts, &Scan::all()).unwrap_err();
+                assert_eq!(all.kind, StorageErrorKind::Damaged);
+                drop(store);
+                disk.bytes.write(at as u64, &bytes[at..=at]).unwrap();
             }
         }
     }

@@ -163,6 +163,7 @@ impl<S: Storage> Node<S> {
     ) -> Result<Self, OpenError> {
         let mut rng = ChaCha8Rng::from_seed(seed);
         let mut chain = Chain::open(storage, genesis)?;
+        chain.settle_tx_index(config.policy.tx_index)?;
         chain.set_policy(config.policy);
         // Nothing, unless bodies are let go of that were kept in an earlier life.
         while chain.prune()? {}

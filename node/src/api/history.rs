@@ -11,6 +11,7 @@ use super::block::is_below_base;
 use super::context::ApiContext;
 use super::query::{Query, malformed};
 use super::shapes::PlacedTransfer;
+use super::tx::index_off;
 use crate::ports::Clock;
 
 /// Transfers of a page when the caller names no number.
@@ -41,6 +42,9 @@ pub fn account_txs<C: Clock>(
     let limit = query.count("limit", PAGE_DEFAULT, PAGE_MAX)?;
     let before = query.get("before").map(place).transpose()?;
     let snapshot = context.snapshot()?;
+    if !schema::has_tx_index(&snapshot)? {
+        return Err(index_off());
+    }
     let mut rows = schema::account_txs(&snapshot, &address, before, limit + 1)?;
     let more = rows.len() > limit;
     rows.truncate(limit);
@@ -167,6 +171,27 @@ mod tests {
         hashes.push(node.pay(2).await);
         node.mine().await;
         hashes
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_an_index_what_takes_one_is_404_index_off_and_the_rest_is_answered() {
+        let node = TestNode::start_without_index().await;
+        let hash = node.pay(0).await;
+        let waiting = node.get(&format!("/tx/{hash}")).await;
+        assert_eq!((waiting.0, &waiting.1["confirmed"]), (200, &json!(false)));
+        node.mine().await;
+        let address = rich().address();
+        for path in [format!("/tx/{hash}"), format!("/account/{address}/txs")] {
+            let (status, answer) = node.get(&path).await;
+            assert_eq!(
+                (status, &answer["code"]),
+                (404, &json!("index_off")),
+                "{path}"
+            );
+        }
+        let (_, recent) = node.get("/tx/recent").await;
+        assert_eq!(hashes(&recent), [hash]);
+        assert_eq!(node.get(&format!("/account/{address}")).await.0, 200);
     }
 
     #[tokio::test(start_paused = true)]

@@ -86,8 +86,17 @@ pub async fn tx<C: Clock>(text: &str, context: &ApiContext<C>) -> Result<ApiAnsw
     }
 }
 
-/// What is not found here may stand in a body that is not kept.
+/// The answer where it would take the index of transfers, and there is none.
+pub fn index_off() -> ApiError {
+    let sentence = "this node keeps no index of transfers: ask one without --no-txindex";
+    ApiError::new(404, "index_off", sentence)
+}
+
+/// What is not found here may stand in a body that is not kept, or be confirmed and in no index.
 fn unknown(snapshot: &Snapshot) -> Result<ApiError, ApiError> {
+    if !schema::has_tx_index(snapshot)? {
+        return Ok(index_off());
+    }
     let base = schema::base(snapshot)?;
     let mut sentence = "there is no such transfer in the chain or the mempool".to_owned();
     if base > Height::GENESIS {

@@ -1,5 +1,7 @@
 //! How a command ends: the exit codes of interfaces.md §3, each with a sentence for people.
 
+use std::path::Path;
+
 use archivas_core::chain::OpenError;
 use archivas_core::storage::{StorageError, StorageErrorKind};
 
@@ -70,6 +72,18 @@ impl Failure {
         }
     }
 
+    /// Says which data directory it is about, where that is what failed.
+    #[must_use]
+    pub fn about(self, data_dir: &Path) -> Self {
+        let sentence = match self.exit {
+            Exit::Damaged | Exit::OtherNetwork | Exit::Disk => {
+                format!("{}: {}", data_dir.display(), self.sentence)
+            }
+            _ => self.sentence,
+        };
+        Self { sentence, ..self }
+    }
+
     /// Disk full or I/O error.
     pub fn disk(sentence: impl Into<String>) -> Self {
         Self {
@@ -105,6 +119,7 @@ impl From<StartError> for Failure {
             StartError::Listen { .. } => Exit::Refused,
             StartError::Open(OpenError::Storage(error)) => of_storage(error),
             StartError::Open(OpenError::Damaged(_)) => Exit::Damaged,
+            StartError::Open(OpenError::OtherIndex { .. }) => Exit::Usage,
             StartError::Open(_) => Exit::OtherNetwork,
         };
         Self {
@@ -150,11 +165,27 @@ fn of_storage(error: &StorageError) -> Exit {
 }
 
 /// A panic anywhere is a bug of ours: the process says so and ends, instead of running on without
-/// one of its parts. What was acknowledged is on disk.
+/// one of its parts. What was acknowledged is on disk. Only redb panics over pages that make no sense:
+/// that is damage.
 pub fn panics_end_the_process() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        let of_redb = |at: &&std::panic::Location<'_>| at.file().contains("/redb-");
+        if let Some(at) = panic.location().filter(of_redb) {
+            say_damaged(at);
+            std::process::exit(Exit::Damaged as i32);
+        }
         report(panic);
         std::process::exit(BUG);
     }));
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of the process")]
+fn say_damaged(at: &std::panic::Location<'_>) {
+    eprintln!(
+        "archivas: the database archivas.redb in the data directory is damaged (redb gave up at {}, \
+         line {}): restore it, or remove it to sync anew",
+        at.file(),
+        at.line(),
+    );
 }

@@ -118,7 +118,9 @@ pub async fn run(args: NodeArgs, global: &Global, output: &Output) -> Result<(),
     let settings = settings(&config, &genesis).await?;
     let host = LiveHost::start();
     let socket = admin_socket(&config.data_dir)?;
-    let mut running = service::start(host.clone(), store, settings).await?;
+    let about = |failure: Failure| failure.about(&config.data_dir);
+    let started = service::start(host.clone(), store, settings).await;
+    let mut running = started.map_err(|error| about(error.into()))?;
     host.spawner().spawn(socket.serve(running.admin.clone()));
     announce(&config, &genesis, &running, output)?;
     host.spawner()
@@ -131,7 +133,8 @@ pub async fn run(args: NodeArgs, global: &Global, output: &Output) -> Result<(),
     tokio::select! {
         biased;
         result = &mut running.done => {
-            return Ok(result.expect("a panic ends the process before this")?);
+            let result = result.expect("a panic ends the process before this");
+            return result.map_err(|error| about(error.into()));
         }
         signal = signals.next() => tracing::info!("{signal}: stopping"),
         () = end_of_input(), if config.stop_on_eof => tracing::info!("end of input: stopping"),
@@ -139,7 +142,10 @@ pub async fn run(args: NodeArgs, global: &Global, output: &Output) -> Result<(),
     running.stop.cancel();
     // Further signals change nothing: the end is near in any case.
     match tokio::time::timeout(STOP_TIMEOUT, running.done).await {
-        Ok(result) => result.expect("a panic ends the process before this")?,
+        Ok(result) => {
+            let result = result.expect("a panic ends the process before this");
+            result.map_err(|error| about(error.into()))?;
+        }
         Err(_) => {
             return Err(Failure::refused(
                 "the node did not stop in time and was ended; what it acknowledged is saved",
@@ -188,6 +194,7 @@ async fn settings(config: &Config, genesis: &Genesis) -> Result<Settings, Failur
         connect,
         policy: Policy {
             prune_bodies: config.prune,
+            tx_index: !config.no_txindex,
             ..Policy::default()
         },
         build: version::build_info(),

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use archivas_core::storage::StorageError;
+use archivas_core::storage::{StorageError, StorageErrorKind};
 use redb::backends::FileBackend;
 use redb::{DatabaseError, StorageBackend};
 
@@ -87,6 +87,13 @@ impl DataDir {
         let path = self.path.join(DATABASE);
         if !path.try_exists().map_err(failed("look for", &path))? {
             self.create()?;
+        }
+        // redb would make a new database of it, and the node begin anew without a word.
+        let length = std::fs::metadata(&path).map_err(failed("look at", &path))?;
+        if length.len() == 0 {
+            let what = "the file is empty: restore it, or remove it to sync anew";
+            let error = StorageError::new(StorageErrorKind::Damaged, what);
+            return Err(DataDirError::Database { path, error });
         }
         let backend = backend(&path, &mut OpenOptions::new())?;
         Store::open(backend).map_err(|error| DataDirError::Database { path, error })

@@ -12,7 +12,13 @@ pub struct StopSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
+    /// Nobody waits for it: caught, it makes a write beyond the file's limit an error of that write,
+    /// and the node says what is wrong instead of dying.
+    _file_too_large: tokio::signal::unix::Signal,
 }
+
+/// SIGXFSZ, the same number on every Linux that we build for.
+const FILE_TOO_LARGE: i32 = 25;
 
 impl StopSignals {
     /// Catches SIGTERM, SIGINT and SIGHUP from now on.
@@ -24,6 +30,7 @@ impl StopSignals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            _file_too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
         })
     }
 

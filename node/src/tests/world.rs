@@ -247,6 +247,15 @@ impl TestNode {
         Self::start_with(TestHost::new(), 1, Vec::new(), policy).await
     }
 
+    /// A node alone that keeps no index of transfers.
+    pub(crate) async fn start_without_index() -> Self {
+        let policy = Policy {
+            tx_index: false,
+            ..Policy::default()
+        };
+        Self::start_with(TestHost::new(), 1, Vec::new(), policy).await
+    }
+
     /// A node and the one that it is connected to.
     pub(crate) async fn start_two() -> (Self, Self) {
         let host = TestHost::new();

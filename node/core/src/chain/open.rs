@@ -55,6 +55,27 @@ impl<S: Storage> Chain<S> {
     }
 }
 
+impl<S: Storage> Chain<S> {
+    /// Makes sure that the index of transfers is kept, or not, as wished. A store without blocks
+    /// remembers the wish; any other must have been made so.
+    ///
+    /// # Errors
+    /// `OtherIndex`, and the machine's.
+    pub fn settle_tx_index(&mut self, wished: bool) -> Result<(), OpenError> {
+        let kept = schema::has_tx_index(&self.storage)?;
+        if kept == wished {
+            return Ok(());
+        }
+        if self.view.tip.id != self.genesis_id || self.is_walking() {
+            return Err(OpenError::OtherIndex { kept });
+        }
+        let mut rows = Overlay::new(&self.storage);
+        write::set_tx_index(&mut rows, wished);
+        let batch = rows.into_batch();
+        Ok(self.storage.commit(batch)?)
+    }
+}
+
 fn is_empty(storage: &impl Reader) -> Result<bool, StorageError> {
     for table in Table::ALL {
         if !storage.scan(table, &Scan::all().limit(1))?.is_empty() {

@@ -85,7 +85,7 @@ impl<S: Reader> Draft<'_, S> {
     fn prune_bodies(&mut self, height: Height) -> Result<(), StorageError> {
         let best = schema::required_best(&self.rows, height)?;
         let block = self.load(&best)?;
-        ledger::set_index(&mut self.rows, &block, false);
+        ledger::set_index(&mut self.rows, &block, false)?;
         for id in schema::ids_at(&self.rows, height)? {
             let record = schema::required_header(&self.rows, &id)?;
             self.prune_body(&id, record);

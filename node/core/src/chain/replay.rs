@@ -67,6 +67,12 @@ impl<'a, R: Reader, S: Storage> Replay<'a, R, S> {
             end,
             horizon,
         };
+        if !schema::has_tx_index(source)? {
+            let mut rows = Overlay::new(&replay.scratch);
+            write::set_tx_index(&mut rows, false);
+            let batch = rows.into_batch();
+            replay.scratch.commit(batch)?;
+        }
         match at {
             Height::GENESIS => replay.begin_at_genesis()?,
             _ => replay.begin_at_horizon(base)?,
@@ -109,7 +115,7 @@ impl<'a, R: Reader, S: Storage> Replay<'a, R, S> {
             for _ in 0..STEP {
                 if height <= self.at {
                     let (_, block) = self.load(height)?;
-                    ledger::set_index(&mut rows, &block, true);
+                    ledger::set_index(&mut rows, &block, true)?;
                     height = height.next();
                 }
             }

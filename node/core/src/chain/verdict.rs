@@ -185,6 +185,17 @@ pub enum OpenError {
         /// The genesis id that was asked for.
         ours: BlockId,
     },
+    /// The database keeps an index of transfers and should not, or the other way round.
+    #[error(
+        "the database was made {} an index of transfers, and that is not changed by a start: {}, or \
+         change it with `archivas db reindex`",
+        if *.kept { "with" } else { "without" },
+        if *.kept { "leave out --no-txindex" } else { "pass --no-txindex" },
+    )]
+    OtherIndex {
+        /// Whether the database keeps one.
+        kept: bool,
+    },
     /// The database was written by another version with another layout.
     #[error("the database has schema version {found}, and this program reads version {ours}")]
     OtherSchema {

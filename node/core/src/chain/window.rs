@@ -25,6 +25,8 @@ pub struct Policy {
     pub undo_blocks: u64,
     /// Whether bodies that can no longer be reverted are let go of too, and their rows in indexes.
     pub prune_bodies: bool,
+    /// Whether confirmed transfers are found by their id and by account.
+    pub tx_index: bool,
     /// A tip of less work is one of a node that still catches up: it follows every branch.
     pub minimum_chainwork: Work,
 }
@@ -35,6 +37,7 @@ impl Default for Policy {
             reorg_depth_max: REORG_DEPTH_MAX,
             undo_blocks: UNDO_BLOCKS,
             prune_bodies: false,
+            tx_index: true,
             minimum_chainwork: Work::ZERO,
         }
     }

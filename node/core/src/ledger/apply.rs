@@ -53,7 +53,7 @@ pub fn apply_block<R: Reader>(
         write::put_account(rows, address, account);
     }
     write::set_undo(rows, &block.id(), Some(&changes.undo()));
-    set_index(rows, block, true);
+    set_index(rows, block, true)?;
     Ok(())
 }
 
@@ -79,7 +79,7 @@ pub fn revert_block<R: Reader>(
         return Err(StorageError::damaged(Table::Undo, id.as_bytes(), &why));
     }
     write::set_undo(rows, &id, None);
-    set_index(rows, block, false);
+    set_index(rows, block, false)?;
     Ok(())
 }
 
@@ -99,8 +99,19 @@ pub fn state_root_after(
     Ok(after.root())
 }
 
-/// Enters a block's transfers into the indexes by id and by account, or takes them out again.
-pub fn set_index<R: Reader>(rows: &mut Overlay<'_, R>, block: &CheckedBlock, present: bool) {
+/// Enters a block's transfers into the indexes by id and by account, or takes them out again; not in
+/// a store that keeps none.
+///
+/// # Errors
+/// The machine's only.
+pub fn set_index<R: Reader>(
+    rows: &mut Overlay<'_, R>,
+    block: &CheckedBlock,
+    present: bool,
+) -> Result<(), StorageError> {
+    if !schema::has_tx_index(rows)? {
+        return Ok(());
+    }
     let (id, height): (BlockId, _) = (block.id(), block.header().height);
     for (index, transfer) in (0u32..).zip(block.transfers()) {
         let location = TxLocation {
@@ -119,4 +130,5 @@ pub fn set_index<R: Reader>(rows: &mut Overlay<'_, R>, block: &CheckedBlock, pre
             write::set_account_tx(rows, &address, &entry, present);
         }
     }
+    Ok(())
 }

@@ -217,6 +217,11 @@ pub fn horizon(rows: &impl Reader) -> Result<Height, StorageError> {
     Ok(meta_row(rows, meta::HORIZON)?.unwrap_or(Height::GENESIS))
 }
 
+/// Whether `txs` and `account_txs` are kept: they are complete, or absent.
+pub fn has_tx_index(rows: &impl Reader) -> Result<bool, StorageError> {
+    Ok(rows.get(Table::Meta, meta::NO_TX_INDEX)?.is_none())
+}
+
 /// The base height: bodies, and what indexes say of them, begin above it. Genesis when all are here.
 pub fn base(rows: &impl Reader) -> Result<Height, StorageError> {
     Ok(meta_row(rows, meta::BASE)?.unwrap_or(Height::GENESIS))

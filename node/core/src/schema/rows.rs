@@ -30,6 +30,9 @@ pub mod meta {
     pub const HORIZON: &[u8] = b"horizon";
     /// The base height, up to which the best chain's bodies are not here; no row for genesis.
     pub const BASE: &[u8] = b"base";
+    /// There are no rows in `txs` and `account_txs`, by the operator's wish; no row where they are
+    /// complete.
+    pub const NO_TX_INDEX: &[u8] = b"no_tx_index";
     /// The arrival number that the next connectable block gets.
     pub const NEXT_ARRIVAL: &[u8] = b"next_arrival";
 }

@@ -35,6 +35,11 @@ pub(crate) fn set_accepted<R: Reader>(rows: &mut Overlay<'_, R>, id: Option<&Blo
     }
 }
 
+/// Says whether the store keeps an index of transfers.
+pub(crate) fn set_tx_index<R: Reader>(rows: &mut Overlay<'_, R>, kept: bool) {
+    set_key(rows, Table::Meta, meta::NO_TX_INDEX.to_vec(), !kept);
+}
+
 pub(crate) fn put_lthash<R: Reader>(rows: &mut Overlay<'_, R>, lthash: &LtHash) {
     rows.put(Table::Meta, meta::LTHASH.to_vec(), lthash.to_bytes());
 }

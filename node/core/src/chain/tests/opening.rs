@@ -162,3 +162,28 @@ fn the_marks_of_older_rules_are_taken_off_and_the_blocks_judged_anew() {
     ));
     assert_eq!(chain.tip().id, good[2]);
 }
+
+#[test]
+fn without_an_index_of_transfers_its_tables_are_empty_and_the_wish_is_remembered() {
+    let mut lab = Lab::new();
+    let line = lab.busy_line(lab.root, 3, 1);
+    let other = lab.busy_line(lab.root, 4, 2);
+    let mut chain = lab.chain();
+    chain.settle_tx_index(false).unwrap();
+    give_all(&mut chain, &lab, &line);
+    assert!(!lab.checked(&line[2]).transfers().is_empty());
+    // A reorganization takes out what was never entered.
+    give_all(&mut chain, &lab, &other);
+    assert_eq!(chain.tip().id, other[3]);
+    for table in [Table::Txs, Table::AccountTxs] {
+        assert_eq!(chain.reader().count(table), 0);
+    }
+    let mut chain = reopen(&chain, &lab);
+    chain.settle_tx_index(false).unwrap();
+    let refused = chain.settle_tx_index(true);
+    assert_eq!(refused, Err(OpenError::OtherIndex { kept: false }));
+    let mut with = lab.chain();
+    give_all(&mut with, &lab, &line);
+    let refused = alloc::format!("{}", with.settle_tx_index(false).unwrap_err());
+    assert!(refused.contains("leave out --no-txindex"), "{refused}");
+}
