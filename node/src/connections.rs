@@ -8,11 +8,11 @@ mod tasks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use archivas_core::p2p::peer::PeerId;
 use archivas_core::params::peers::{OUTBOX_BYTES_MAX, OUTBOX_SERVE_BYTES};
-use archivas_core::primitives::Millis;
+use archivas_core::primitives::{Instant, Millis};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +61,8 @@ pub type NetSender<H> = mpsc::Sender<NetEvent<<<H as Host>::Network as Network>:
 pub struct Outbox {
     frames: mpsc::Sender<Vec<u8>>,
     bytes: Arc<AtomicUsize>,
+    /// Nothing is read before this moment.
+    rest: Arc<AtomicU64>,
     closing: Closing,
 }
 
@@ -100,6 +102,11 @@ impl Outbox {
     /// Whether so much waits that nothing more should be read from disk for this peer.
     pub fn is_congested(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) >= OUTBOX_SERVE_BYTES
+    }
+
+    /// Reads nothing more of this peer until then, beyond what is on its way already.
+    pub fn rest(&self, until: Instant) {
+        self.rest.store(until.get(), Ordering::Relaxed);
     }
 
     /// Closes the connection now and gives up what is queued.
@@ -153,7 +160,9 @@ pub fn adopt<H: Host>(
     let (frames, queue) = mpsc::channel(OUTBOX_FRAMES_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
     let closing = Closing::default();
+    let rest = Arc::new(AtomicU64::new(0));
     let reading = Reading {
+        rest: Arc::clone(&rest),
         peer,
         magic,
         events: events.clone(),
@@ -175,6 +184,7 @@ pub fn adopt<H: Host>(
     Outbox {
         frames,
         bytes,
+        rest,
         closing,
     }
 }
@@ -221,6 +231,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn frames_pass_in_both_directions() {
         let mut rig = rig();
+        rig.far
+            .write_all(&frame(MAGIC, kind::HELLO, &[1]))
+            .await
+            .expect("open");
+        assert!(rig.events.recv().await.is_some());
         let large = vec![5; RES_PAYLOAD_MAX];
         let sent = frame(MAGIC, kind::RES, &large);
         tokio::join!(
@@ -244,6 +259,34 @@ mod tests {
         let mut back = [0; FRAME_HEADER_BYTES + 1];
         rig.far.read_exact(&mut back).await.expect("open");
         assert_eq!(back.as_slice(), frame(MAGIC, kind::PING, &[9]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn before_hello_nothing_larger_is_read() {
+        let mut rig = rig();
+        let large = frame(MAGIC, kind::RES, &[5; 257]);
+        rig.far
+            .write_all(&large[..FRAME_HEADER_BYTES])
+            .await
+            .expect("open");
+        assert!(rig.is_closed().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_read_while_a_peer_rests() {
+        let mut rig = rig();
+        let ping = frame(MAGIC, kind::PING, &[9]);
+        rig.far.write_all(&ping).await.expect("open");
+        assert!(rig.events.recv().await.is_some());
+        let now = rig.host.clock().now().monotonic;
+        rig.outbox.rest(now.plus(Millis::from_secs(7)));
+        // One frame may be on its way already.
+        rig.far.write_all(&ping).await.expect("open");
+        assert!(rig.events.recv().await.is_some());
+        rig.far.write_all(&ping).await.expect("open");
+        assert!(rig.events.recv().await.is_some());
+        let waited = rig.host.clock().now().monotonic.since(now);
+        assert_eq!(waited, Millis::from_secs(7));
     }
 
     #[tokio::test(start_paused = true)]

@@ -241,7 +241,10 @@ impl<H: Host, S: Storage> Driver<H, S> {
                 let _ = answer.send(self.node.status());
             }
             Command::Peers(answer) => {
-                let _ = answer.send(self.node.peers().collect());
+                let _ = answer.send(self.node.peers(now.monotonic).collect());
+            }
+            Command::Bans(answer) => {
+                let _ = answer.send(self.node.bans(now).collect());
             }
         }
         Ok(())
@@ -257,8 +260,8 @@ impl<H: Host, S: Storage> Driver<H, S> {
     fn net_event(&mut self, event: NetEvent<StreamOf<H>>) -> Result<(), StorageError> {
         let now = self.host.clock().now();
         match event {
-            NetEvent::Accepted(stream, from) => self.adopt(stream, from, Direction::Inbound),
-            NetEvent::Dialled(stream, to) => self.adopt(stream, to, Direction::Outbound),
+            NetEvent::Accepted(stream, from) => self.adopt(stream, from, Direction::Inbound)?,
+            NetEvent::Dialled(stream, to) => self.adopt(stream, to, Direction::Outbound)?,
             NetEvent::DialFailed(address) => self.node.handle_dial_failed(now, address),
             NetEvent::Frame {
                 peer,
@@ -279,13 +282,18 @@ impl<H: Host, S: Storage> Driver<H, S> {
         Ok(())
     }
 
-    fn adopt(&mut self, stream: StreamOf<H>, address: SocketAddr, direction: Direction) {
+    fn adopt(
+        &mut self,
+        stream: StreamOf<H>,
+        address: SocketAddr,
+        direction: Direction,
+    ) -> Result<(), StorageError> {
         let now = self.host.clock().now();
         if self.links.len() >= CONNECTIONS_MAX {
             if direction == Direction::Outbound {
                 self.node.handle_dial_failed(now, address);
             }
-            return;
+            return Ok(());
         }
         self.links_made += 1;
         let peer = PeerId(self.links_made);
@@ -297,7 +305,7 @@ impl<H: Host, S: Storage> Driver<H, S> {
                 congested: false,
             },
         );
-        self.node.handle_connected(now, peer, address, direction);
+        self.node.handle_connected(now, peer, address, direction)
     }
 
     /// Does what the node wants, each time after the disk has caught up, until it wants nothing more.
@@ -324,6 +332,11 @@ impl<H: Host, S: Storage> Driver<H, S> {
             } => self.send(peer, kind, &payload)?,
             // Dropping the outbox closes the connection after what is queued.
             Action::Disconnect { peer, .. } => drop(self.links.remove(&peer)),
+            Action::Rest { peer, until } => {
+                if let Some(link) = self.links.get(&peer) {
+                    link.outbox.rest(until);
+                }
+            }
             Action::Dial(address) => {
                 let dialling = connections::dial(self.host.clone(), address, self.net());
                 self.host.spawner().spawn(dialling);

@@ -8,6 +8,7 @@ mod labelled;
 use std::sync::atomic::AtomicU64;
 
 use archivas_core::node::{Event, Status};
+use archivas_core::p2p::peer::Disconnect;
 use archivas_core::primitives::{Millis, Timestamp, Work};
 use archivas_core::schema::Tip;
 use prometheus_client::encoding::text::encode;
@@ -59,7 +60,9 @@ pub struct Metrics {
     submit_ignored: Counter,
     submit_refused: Labelled<Counter>,
     peers_ready: Counter,
-    peers_lost: Counter,
+    peers_lost: Labelled<Counter>,
+    misbehaviour: Labelled<Counter>,
+    bans: Counter,
 }
 
 impl Metrics {
@@ -135,7 +138,17 @@ impl Metrics {
                 Labelled::new("reason", Counter::default),
             ),
             peers_ready: names.default("peers_ready", "Peers that said Hello"),
-            peers_lost: names.default("peers_lost", "Connections to peers that ended"),
+            peers_lost: names.add(
+                "peers_lost",
+                "Connections to peers that ended, by reason",
+                Labelled::new("reason", Counter::default),
+            ),
+            misbehaviour: names.add(
+                "peer_misbehaviour",
+                "What peers were blamed for",
+                Labelled::new("what", Counter::default),
+            ),
+            bans: names.default("bans", "Addresses that were banned"),
             registry: names.0,
         }
     }
@@ -168,8 +181,15 @@ impl Metrics {
             Event::PeerReady { .. } => {
                 self.peers_ready.inc();
             }
-            Event::PeerLost { .. } => {
-                self.peers_lost.inc();
+            Event::PeerLost { reason, .. } => {
+                let reason = reason.map_or("closed", Disconnect::code);
+                self.peers_lost.of(reason).inc();
+            }
+            Event::PeerMisbehaved { what, .. } => {
+                self.misbehaviour.of(what.code()).inc();
+            }
+            Event::Banned { .. } => {
+                self.bans.inc();
             }
             Event::TransferAdded(_)
             | Event::TransferDropped(_)

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use archivas_core::chain::{NoTemplate, Template};
 use archivas_core::mempool::FeeRate;
 use archivas_core::node::{Answer, Finding, Job, JobId, MempoolEntry, Order, PeerInfo, Status};
+use archivas_core::p2p::bans::Ban;
+use archivas_core::p2p::place::Place;
 use archivas_core::primitives::{AccountNonce, Address, Block, Millis, Now, SignedTransfer, TxId};
 use archivas_core::rules::{CheckedTransfer, Law};
 use serde::Serialize;
@@ -152,4 +154,6 @@ pub enum Command {
     Operate(Order, oneshot::Sender<Answer>),
     /// Peers that have said `Hello`, by number.
     Peers(oneshot::Sender<Vec<PeerInfo>>),
+    /// All bans, in the order of their places.
+    Bans(oneshot::Sender<Vec<(Place, Ban)>>),
 }

@@ -178,12 +178,15 @@ impl Listener {
                 reason: Some(reason),
                 ..
             } => {
-                let blamed = matches!(reason.code(), "undecodable" | "protocol" | "invalid");
                 self.say(Said::Parted {
                     reason: reason.code(),
-                    blamed,
+                    blamed: false,
                 });
             }
+            Event::PeerMisbehaved { what, .. } => self.say(Said::Parted {
+                reason: what.code(),
+                blamed: true,
+            }),
             _ => {}
         }
     }

@@ -253,8 +253,10 @@ impl Session {
             true => Direction::Inbound,
             false => Direction::Outbound,
         };
-        self.node
+        let connected = self
+            .node
             .handle_connected(self.now, number, address, direction);
+        connected.expect("memory does not fail");
     }
 
     fn find(&mut self, newest: bool) {
@@ -316,7 +318,11 @@ impl Session {
             } => {
                 assert!(!code.is_empty() && !sentence.is_empty());
             }
-            Action::Send { .. } | Action::Dial(_) | Action::Answer { .. } | Action::Notify(_) => {}
+            Action::Send { .. }
+            | Action::Rest { .. }
+            | Action::Dial(_)
+            | Action::Answer { .. }
+            | Action::Notify(_) => {}
         }
     }
 
@@ -360,9 +366,12 @@ impl Session {
         }
         assert_eq!(honest.tip().id, STORY.best);
         let address = |last: u8| SocketAddr::from(([10, 200, 0, last], 9_090));
-        honest.handle_connected(self.now, HONEST, address(1), Direction::Inbound);
-        self.node
-            .handle_connected(self.now, HONEST, address(2), Direction::Outbound);
+        let inbound = honest.handle_connected(self.now, HONEST, address(1), Direction::Inbound);
+        inbound.expect("memory does not fail");
+        let outbound =
+            self.node
+                .handle_connected(self.now, HONEST, address(2), Direction::Outbound);
+        outbound.expect("memory does not fail");
         self.honest = Some(honest);
         self.listen();
         self.settle();

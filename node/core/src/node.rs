@@ -6,6 +6,7 @@
 mod batch;
 mod blocks;
 mod connect;
+mod defence;
 mod headers;
 mod operator;
 mod own;
@@ -26,14 +27,17 @@ use crate::chain::{Chain, NoTemplate, OpenError, Template};
 use crate::mempool::Mempool;
 use crate::p2p::dial::Targets;
 use crate::p2p::early::EarlyHeaders;
+use crate::p2p::frame::{FRAME_HEADER_BYTES, kind};
 use crate::p2p::known::RecentSet;
 use crate::p2p::message::Message;
 use crate::p2p::peer::{Disconnect, Peer, PeerId};
+use crate::p2p::score::Misbehaviour;
 use crate::p2p::timers::Timers;
 use crate::p2p::wanted::WantedTransfers;
 use crate::params::Genesis;
 use crate::params::peers::{
-    BLOCK_CHECKS_MAX, OWN_BLOCK_CHECKS_MAX, REFUSED_TRANSFERS_MAX, TRANSFER_CHECKS_MAX,
+    BLOCK_CHECKS_MAX, OWN_BLOCK_CHECKS_MAX, PROTOCOL_VERSION, REFUSED_TRANSFERS_MAX,
+    TRANSFER_CHECKS_MAX,
 };
 use crate::primitives::limits::{BLOCK_TRANSFERS_MAX, HEADER_BYTES};
 use crate::primitives::{
@@ -43,6 +47,7 @@ use crate::storage::{Storage, StorageError};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use core::net::SocketAddr;
+use defence::Defence;
 use own::Own;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -72,6 +77,8 @@ enum Timer {
     Tidy,
     /// Write the pool to disk.
     SavePool,
+    /// Write bans to disk.
+    SavePeers,
     /// A header from the future may have come of age.
     Early,
     /// Go on with a long reorganization.
@@ -138,6 +145,7 @@ pub struct Node<S> {
     wanted: WantedTransfers,
     refused: RecentSet<SignedHash>,
     verified: Verified,
+    defence: Defence,
     early: EarlyHeaders,
     /// Blocks that were asked for, and from whom.
     downloads: BTreeMap<BlockId, PeerId>,
@@ -162,6 +170,7 @@ impl<S: Storage> Node<S> {
         now: Now,
     ) -> Result<Self, OpenError> {
         let mut rng = ChaCha8Rng::from_seed(seed);
+        let (nonce, secret) = (rng.next_u64(), rng.next_u64());
         let mut chain = Chain::open(storage, genesis)?;
         chain.settle_tx_index(config.policy.tx_index)?;
         chain.set_policy(config.policy);
@@ -172,7 +181,7 @@ impl<S: Storage> Node<S> {
             mempool: Mempool::default(),
             own: Own::default(),
             saved: Saved::default(),
-            nonce: rng.next_u64(),
+            nonce,
             rng,
             peers: BTreeMap::new(),
             targets: Targets::new(config.connect.iter().copied()),
@@ -180,6 +189,7 @@ impl<S: Storage> Node<S> {
             wanted: WantedTransfers::default(),
             refused: RecentSet::new(REFUSED_TRANSFERS_MAX),
             verified: Verified::default(),
+            defence: Defence::new(secret),
             early: EarlyHeaders::default(),
             downloads: BTreeMap::new(),
             block_checks: BTreeMap::new(),
@@ -190,6 +200,7 @@ impl<S: Storage> Node<S> {
             actions: VecDeque::new(),
             serving: VecDeque::new(),
         };
+        node.load_bans(now)?;
         match node.chain.is_walking() {
             true => node.timers.set(Timer::Walk, now.monotonic),
             false => node.reload(now)?,
@@ -213,22 +224,26 @@ impl<S: Storage> Node<S> {
         };
         state.heard = true;
         let ready = state.is_ready();
+        self.charge(now, peer, kind, payload.len())?;
+        if !self.peers.contains_key(&peer) {
+            return Ok(());
+        }
         let message = match Message::decode(kind, payload) {
             Ok(Some(message)) => message,
             Ok(None) if ready => return Ok(()),
             Ok(None) => return self.disconnect(now, peer, Disconnect::NoHandshake),
-            Err(_) => return self.disconnect(now, peer, Disconnect::Undecodable),
+            Err(_) => return self.undecodable(now, peer, kind, payload),
         };
         match message {
             Message::Hello(hello) if !ready => self.hello(now, peer, hello),
             _ if !ready => self.disconnect(now, peer, Disconnect::NoHandshake),
-            Message::Hello(_) => self.disconnect(now, peer, Disconnect::Protocol),
+            Message::Hello(_) => self.misbehaved(now, peer, Misbehaviour::Protocol),
             Message::Ping(number) => {
                 self.send(peer, &Message::Pong(number));
                 Ok(())
             }
             Message::Pong(number) => {
-                self.pong(peer, number);
+                self.pong(now, peer, number);
                 Ok(())
             }
             Message::GetHeaders(get) => self.serve_headers(peer, &get),
@@ -253,6 +268,7 @@ impl<S: Storage> Node<S> {
                 Timer::Expire => self.expire(now),
                 Timer::Tidy => self.tidy_own(now)?,
                 Timer::SavePool => self.save_pool()?,
+                Timer::SavePeers => self.save_peers(now)?,
                 Timer::Early => self.early_headers_due(now)?,
                 Timer::Walk => self.walk(now)?,
                 Timer::Commit => self.commit_added(now)?,
@@ -337,8 +353,8 @@ impl<S: Storage> Node<S> {
     }
 
     /// Every peer that has said `Hello`, by number.
-    pub fn peers(&self) -> impl Iterator<Item = PeerInfo> {
-        self.peers.iter().filter_map(|(peer, state)| {
+    pub fn peers(&self, now: Instant) -> impl Iterator<Item = PeerInfo> {
+        self.peers.iter().filter_map(move |(peer, state)| {
             let hello = state.hello.as_ref()?;
             Some(PeerInfo {
                 peer: *peer,
@@ -346,6 +362,11 @@ impl<S: Storage> Node<S> {
                 direction: state.direction,
                 user_agent: hello.user_agent.as_str().into(),
                 height: hello.height,
+                score: self.score_of(state.addr.ip(), *peer, now),
+                connected: now.since(state.since),
+                latency: state.latency,
+                bytes_in: state.bytes_in,
+                bytes_out: state.bytes_out,
             })
         })
     }
@@ -356,6 +377,7 @@ impl<S: Storage> Node<S> {
     /// When one does not hold: a bug of ours.
     pub fn check_invariants(&self) {
         self.mempool.check_invariants();
+        self.check_defence();
         assert!(self.blocks_under_way() <= BLOCK_CHECKS_MAX);
         assert!(self.own_block_checks() <= OWN_BLOCK_CHECKS_MAX);
         assert!(self.transfer_checks.len() <= TRANSFER_CHECKS_MAX);
@@ -373,11 +395,35 @@ impl<S: Storage> Node<S> {
 
     fn send(&mut self, peer: PeerId, message: &Message) {
         let (kind, payload) = message.encode();
+        self.count_sent(peer, payload.len());
         self.actions.push_back(Action::Send {
             peer,
             kind,
             payload,
         });
+    }
+
+    fn count_sent(&mut self, peer: PeerId, length: usize) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            let bytes = (length + FRAME_HEADER_BYTES) as u64;
+            state.bytes_out = state.bytes_out.saturating_add(bytes);
+        }
+    }
+
+    /// Bytes that are no message of their kind. A `Hello` of another version may look otherwise, and
+    /// nobody is to blame for it.
+    fn undecodable(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        kind: u8,
+        payload: &[u8],
+    ) -> Result<(), StorageError> {
+        let version = Message::hello_version(payload);
+        if kind == kind::HELLO && version.is_some_and(|version| version != PROTOCOL_VERSION) {
+            return self.disconnect(now, peer, Disconnect::OtherVersion);
+        }
+        self.misbehaved(now, peer, Misbehaviour::Undecodable)
     }
 
     fn notify(&mut self, event: Event) {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use archivas_core::chain::Policy;
-use archivas_core::node::{Action, Node, NodeConfig, check};
+use archivas_core::node::{Action, Event, Node, NodeConfig, check};
 use archivas_core::p2p::message::{Hello, Item, Message, Response};
 use archivas_core::p2p::peer::{Direction, PeerId};
 use archivas_core::primitives::{
@@ -25,6 +25,7 @@ struct Desk {
     /// Messages to peers that the test has not looked at.
     sent: VecDeque<(PeerId, Message)>,
     disconnected: Vec<PeerId>,
+    blamed: Vec<(u64, u32)>,
     /// How many signatures were verified.
     checks: usize,
 }
@@ -49,12 +50,15 @@ impl Desk {
             now,
             sent: VecDeque::new(),
             disconnected: Vec::new(),
+            blamed: Vec::new(),
             checks: 0,
         };
         for peer in 1..=peers {
-            let addr = SocketAddr::from(([10, 0, 0, u8::try_from(peer).unwrap()], 9090));
+            let addr = SocketAddr::from(([10, 0, u8::try_from(peer).unwrap(), 1], 9090));
             let inbound = Direction::Inbound;
-            desk.node.handle_connected(now, PeerId(peer), addr, inbound);
+            desk.node
+                .handle_connected(now, PeerId(peer), addr, inbound)
+                .unwrap();
             let hello = Hello {
                 protocol: 1,
                 genesis: id,
@@ -90,6 +94,9 @@ impl Desk {
                     self.sent.push_back((peer, message.unwrap()));
                 }
                 Action::Disconnect { peer, .. } => self.disconnected.push(peer),
+                Action::Notify(Event::PeerMisbehaved { peer, score, .. }) => {
+                    self.blamed.push((peer.0, score));
+                }
                 Action::Check { id, job } => {
                     self.checks += 1;
                     let finding = check(job, self.node.chain().law());
@@ -143,7 +150,7 @@ fn what_the_pool_would_refuse_costs_no_look_at_a_signature_and_no_blame() {
         assert_eq!(desk.checks, 0);
         assert!(desk.sent.is_empty());
     }
-    assert!(desk.disconnected.is_empty());
+    assert!(desk.disconnected.is_empty() && desk.blamed.is_empty());
     // It is asked for again when it is announced again: by then it may be welcome.
     desk.announce(1, &hopeless[0]);
     assert!(desk.asked(1, &hopeless[0]));
@@ -159,13 +166,11 @@ fn a_copy_that_proved_invalid_is_not_checked_again_and_hides_no_good_one() {
     }
     assert!(desk.asked(1, &good));
     desk.send(1, &bad);
-    assert_eq!(
-        (desk.checks, desk.disconnected.as_slice()),
-        (1, &[PeerId(1)][..])
-    );
+    assert_eq!((desk.checks, desk.blamed.as_slice()), (1, &[(1, 90)][..]));
     assert!(desk.asked(2, &good));
     desk.send(2, &bad);
     assert_eq!(desk.checks, 1, "the very same bytes were checked before");
+    assert_eq!(desk.blamed.len(), 2, "they are as bad as before");
     assert!(desk.asked(3, &good));
     desk.send(3, &good);
     assert_eq!(desk.checks, 2);

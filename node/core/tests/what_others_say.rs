@@ -37,7 +37,8 @@ fn told(genesis: &Genesis, blocks: &[Block], time: Timestamp) -> Vec<String> {
     let mut node = Node::open(store, genesis.clone(), config, [7; 32], now).unwrap();
     let peer = PeerId(1);
     let addr = SocketAddr::from(([10, 0, 0, 1], 9090));
-    node.handle_connected(now, peer, addr, Direction::Inbound);
+    node.handle_connected(now, peer, addr, Direction::Inbound)
+        .unwrap();
     let last = &blocks[blocks.len() - 1];
     let hello = Message::Hello(Hello {
         protocol: 1,

@@ -240,7 +240,10 @@ fn text(event: &Event) -> String {
             let (code, hash) = ("branch_held", *id);
             message("alarm", &Alarm { code, hash })
         }
-        Event::BlockRefused { .. } | Event::RowDropped { .. } => String::new(),
+        Event::BlockRefused { .. }
+        | Event::PeerMisbehaved { .. }
+        | Event::Banned { .. }
+        | Event::RowDropped { .. } => String::new(),
     }
 }
 

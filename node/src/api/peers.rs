@@ -2,6 +2,7 @@
 
 use archivas_core::node::PeerInfo;
 use archivas_core::p2p::peer::Direction;
+use archivas_core::primitives::Millis;
 use serde::Serialize;
 
 use super::answer::{ApiAnswer, ApiError};
@@ -16,11 +17,17 @@ struct Peers<T> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct PeerBody {
     address: String,
     direction: &'static str,
     agent: String,
     height: u64,
+    score: u32,
+    connected_seconds: u64,
+    latency_ms: Option<u64>,
+    bytes_in: u64,
+    bytes_out: u64,
 }
 
 impl From<&PeerInfo> for PeerBody {
@@ -33,6 +40,11 @@ impl From<&PeerInfo> for PeerBody {
             },
             agent: peer.user_agent.clone(),
             height: peer.height.get(),
+            score: peer.score,
+            connected_seconds: peer.connected.get() / 1_000,
+            latency_ms: peer.latency.map(Millis::get),
+            bytes_in: peer.bytes_in,
+            bytes_out: peer.bytes_out,
         }
     }
 }
@@ -72,12 +84,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn connected_peers_are_named_with_what_they_said_of_themselves() {
         let (node, _other) = TestNode::start_two().await;
-        let (status, answer) = node.get("/peers?verbose=1").await;
+        let (status, mut answer) = node.get("/peers?verbose=1").await;
+        let measured = answer["connected"][0].as_object_mut().expect("an object");
+        for bytes in ["bytesIn", "bytesOut"] {
+            let bytes = measured.remove(bytes).and_then(|bytes| bytes.as_u64());
+            assert!(
+                bytes.is_some_and(|bytes| (100..1_000).contains(&bytes)),
+                "{bytes:?}"
+            );
+        }
         let peer = json!({
             "address": "10.0.0.1:9090",
             "direction": "outbound",
             "agent": "archivas/1.2.3",
             "height": 0,
+            "score": 100,
+            "connectedSeconds": 10,
+            "latencyMs": null,
         });
         let expected = json!({ "connected": [peer], "known": ["10.0.0.1:9090"] });
         assert_eq!((status, answer), (200, expected));

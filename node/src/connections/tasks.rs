@@ -3,12 +3,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use archivas_core::p2p::frame::{FRAME_HEADER_BYTES, FrameHeader};
+use archivas_core::p2p::frame::{FRAME_HEADER_BYTES, FrameError, FrameHeader, kind, payload_max};
 use archivas_core::p2p::peer::PeerId;
 use archivas_core::params::peers::OUTBOX_SERVE_BYTES;
-use archivas_core::primitives::Millis;
+use archivas_core::primitives::{Instant, Millis};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ pub(super) struct Reading<S> {
     pub(super) magic: [u8; 4],
     /// Where frames go.
     pub(super) events: mpsc::Sender<NetEvent<S>>,
+    /// Nothing is read before this moment of the clock.
+    pub(super) rest: Arc<AtomicU64>,
     /// Ends the reader, and tells that it has ended.
     pub(super) close: CancellationToken,
 }
@@ -48,16 +50,19 @@ pub(super) async fn reader<H: Host>(
         peer,
         magic,
         events,
+        rest,
         close,
     } = reading;
+    let mut first = true;
     loop {
         let frame = tokio::select! {
             biased;
             () = close.cancelled() => break,
-            frame = read_frame(host.clock(), &mut stream, magic) => frame,
+            frame = read_frame(host.clock(), &rest, &mut stream, magic, first) => frame,
         };
         // Why it ended is of no use: the line may have done it, and nobody is blamed.
         let Ok((kind, payload)) = frame else { break };
+        first = false;
         if events
             .send(NetEvent::Frame {
                 peer,
@@ -76,12 +81,27 @@ pub(super) async fn reader<H: Host>(
 }
 
 /// The next whole frame: its kind and payload. An idle stream may wait for ever (the node pings), a
-/// begun frame may not.
+/// begun frame may not. Who is over his rate is not read; who has not said `Hello` may say no more.
 async fn read_frame(
     clock: &impl Clock,
+    rest: &AtomicU64,
     stream: &mut (impl AsyncRead + Unpin),
     magic: [u8; 4],
+    first: bool,
 ) -> io::Result<(u8, Vec<u8>)> {
+    loop {
+        let until = Instant::new(rest.load(Ordering::Relaxed));
+        let wait = until.since(clock.now().monotonic);
+        if wait == Millis::new(0) {
+            break;
+        }
+        clock.sleep(wait).await;
+    }
+    let bound = if first {
+        payload_max(kind::HELLO)
+    } else {
+        usize::MAX
+    };
     let mut bytes = [0; FRAME_HEADER_BYTES];
     let begun = stream.read(&mut bytes).await?;
     if begun == 0 {
@@ -89,22 +109,25 @@ async fn read_frame(
     }
     tokio::select! {
         biased;
-        frame = finish_frame(bytes, begun, stream, magic) => frame,
+        frame = finish_frame((bytes, begun), stream, magic, bound) => frame,
         () = clock.sleep(FRAME_TIMEOUT) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
 /// The rest of a frame whose first `begun` bytes are here.
 async fn finish_frame(
-    mut bytes: [u8; FRAME_HEADER_BYTES],
-    begun: usize,
+    (mut bytes, begun): ([u8; FRAME_HEADER_BYTES], usize),
     stream: &mut (impl AsyncRead + Unpin),
     magic: [u8; 4],
+    bound: usize,
 ) -> io::Result<(u8, Vec<u8>)> {
     stream.read_exact(&mut bytes[begun..]).await?;
     let header = FrameHeader::decode(&bytes);
     // The bound of the kind is checked here, before any memory is reserved.
     let length = header.admit(magic).map_err(io::Error::other)?;
+    if length > bound {
+        return Err(io::Error::other(FrameError::Length));
+    }
     let mut payload = Vec::new();
     while payload.len() < length {
         let have = payload.len();

@@ -5,7 +5,8 @@ use super::{
 };
 use crate::chain::BlockOutcome;
 use crate::p2p::message::Item;
-use crate::p2p::peer::{Disconnect, PeerId};
+use crate::p2p::peer::PeerId;
+use crate::p2p::score::Misbehaviour;
 use crate::params::peers::{BLOCK_CHECKS_MAX, OWN_BLOCK_CHECKS_MAX};
 use crate::primitives::{Block, BlockId, Now};
 use crate::rules::{CheckedBlock, Invalid, check_seal};
@@ -54,6 +55,7 @@ impl<S: Storage> Node<S> {
     /// A body that a peer sent. What was not asked for is dropped.
     pub(super) fn block_received(
         &mut self,
+        now: Now,
         peer: PeerId,
         block: Block,
     ) -> Result<(), StorageError> {
@@ -63,6 +65,7 @@ impl<S: Storage> Node<S> {
         }
         if let Some(state) = self.peers.get_mut(&peer) {
             state.late_blocks = 0;
+            state.last_block = Some(now.monotonic);
             state.late.remove(&id);
         }
         self.check_block(Origin::Peer(peer), block);
@@ -143,6 +146,9 @@ impl<S: Storage> Node<S> {
         {
             state.known.insert(Item::Block(id));
         }
+        if let Origin::Peer(peer) = origin {
+            self.note_delivery(peer, id);
+        }
         let outcome = self.chain.add_block(now.wall, block)?;
         match origin {
             Origin::Peer(_) => self.settle_added(now)?,
@@ -154,10 +160,8 @@ impl<S: Storage> Node<S> {
                 self.actions.push_back(Action::Answer { ticket, answer });
                 Ok(())
             }
-            (BlockOutcome::Invalid(_), Origin::Peer(peer)) => {
-                self.disconnect(now, peer, Disconnect::Invalid)
-            }
-            // A descendant of an invalid block: whoever delivered that one was to blame.
+            // Of an invalid block, and of those that it showed to be, the deliverers were blamed while
+            // the chain was followed; a descendant's is not to blame.
             (_, Origin::Peer(_)) => Ok(()),
             (refused, Origin::Own(ticket)) => {
                 self.answer_block_refused(ticket, &refused);
@@ -199,7 +203,12 @@ impl<S: Storage> Node<S> {
             code: why.code(),
         });
         match origin {
-            Origin::Peer(peer) => self.disconnect(now, peer, Disconnect::Invalid),
+            Origin::Peer(peer) => match why {
+                Invalid::MutatedBody => self.misbehaved(now, peer, Misbehaviour::MutatedBody),
+                // Of a newer release: nobody is to blame.
+                Invalid::UnknownVersion { .. } => Ok(()),
+                _ => self.misbehaved(now, peer, Misbehaviour::InvalidBlock),
+            },
             Origin::Own(ticket) => {
                 self.answer_block_refused(ticket, &BlockOutcome::Invalid(why));
                 Ok(())

@@ -3,9 +3,7 @@
 use super::{Action, Event, Node, Timer};
 use crate::p2p::message::{Hello, Item, Message};
 use crate::p2p::peer::{Direction, Disconnect, Peer, PeerId, judge_hello};
-use crate::params::peers::{
-    HANDSHAKE_TIMEOUT, INBOUND_MAX, PING_INTERVAL, PROTOCOL_VERSION, REDIAL_MAX,
-};
+use crate::params::peers::{HANDSHAKE_TIMEOUT, PING_INTERVAL, PROTOCOL_VERSION, REDIAL_MAX};
 use crate::primitives::{BoundedString, Now};
 use crate::storage::{Storage, StorageError};
 use core::net::SocketAddr;
@@ -19,23 +17,35 @@ impl<S: Storage> Node<S> {
         peer: PeerId,
         addr: SocketAddr,
         direction: Direction,
-    ) {
-        if direction == Direction::Outbound {
-            self.targets.connected(&addr, peer);
-        } else if self.inbound_count() >= INBOUND_MAX {
-            self.actions.push_back(Action::Disconnect {
-                peer,
-                reason: Disconnect::Full,
-            });
-            return;
+    ) -> Result<(), StorageError> {
+        match direction {
+            Direction::Outbound => self.targets.connected(&addr, peer),
+            Direction::Inbound => {
+                if let Err(reason) = self.let_in(now, addr)? {
+                    self.refuse(peer, addr, reason);
+                    return Ok(());
+                }
+            }
         }
-        self.peers.insert(peer, Peer::new(addr, direction));
+        self.peers
+            .insert(peer, Peer::new(addr, direction, now.monotonic));
         self.timers.set(
             Timer::Handshake(peer),
             now.monotonic.plus(HANDSHAKE_TIMEOUT),
         );
         let hello = self.our_hello(now);
         self.send(peer, &Message::Hello(hello));
+        Ok(())
+    }
+
+    /// Ends a connection that has not begun.
+    fn refuse(&mut self, peer: PeerId, addr: SocketAddr, reason: Disconnect) {
+        self.actions.push_back(Action::Disconnect { peer, reason });
+        self.notify(Event::PeerLost {
+            peer,
+            addr,
+            reason: Some(reason),
+        });
     }
 
     /// A wished connection did not come about.
@@ -159,6 +169,7 @@ impl<S: Storage> Node<S> {
             return self.disconnect(now, peer, Disconnect::Silent);
         }
         state.ping = Some((number, unanswered));
+        state.pinged = now.monotonic;
         state.lacks.clear();
         self.timers
             .set(Timer::Ping(peer), now.monotonic.plus(PING_INTERVAL));
@@ -168,10 +179,12 @@ impl<S: Storage> Node<S> {
         self.request_bodies(now)
     }
 
-    pub(super) fn pong(&mut self, peer: PeerId, number: u64) {
+    pub(super) fn pong(&mut self, now: Now, peer: PeerId, number: u64) {
         if let Some(state) = self.peers.get_mut(&peer)
             && state.ping.is_some_and(|(asked, _)| asked == number)
         {
+            let time = now.monotonic.since(state.pinged);
+            state.latency = Some(state.latency.map_or(time, |best| best.min(time)));
             state.ping = None;
         }
     }
@@ -208,6 +221,7 @@ impl<S: Storage> Node<S> {
         ] {
             self.timers.cancel(&timer);
         }
+        self.forget_conduct(state.addr.ip(), peer);
         self.early.forget_peer(peer);
         for id in &state.blocks_owed {
             self.downloads.remove(id);
@@ -256,12 +270,5 @@ impl<S: Storage> Node<S> {
             let at = now.monotonic.plus(crate::primitives::Millis::new(pause));
             self.timers.set(Timer::Dial(addr), at);
         }
-    }
-
-    fn inbound_count(&self) -> usize {
-        self.peers
-            .values()
-            .filter(|peer| peer.direction == Direction::Inbound)
-            .count()
     }
 }

@@ -4,6 +4,7 @@ use super::{Event, Node, Timer};
 use crate::chain::HeaderStop;
 use crate::p2p::message::{GetHeaders, Item, Message};
 use crate::p2p::peer::{Disconnect, Peer, PeerId};
+use crate::p2p::score::Misbehaviour;
 use crate::params::peers::{
     BLOCK_CHECKS_MAX, BLOCK_TIMEOUT, BLOCKS_OUTSTANDING_MAX, BODY_WINDOW, HEADERS_MAX,
     HEADERS_TIMEOUT, REQ_BLOCKS_MAX, RIVAL_WINDOW,
@@ -47,6 +48,7 @@ impl<S: Storage> Node<S> {
         if core::mem::replace(&mut state.headers_asked, true) {
             return Ok(());
         }
+        state.headers_owed = state.headers_owed.saturating_add(1);
         self.timers
             .set(Timer::Headers(peer), now.monotonic.plus(HEADERS_TIMEOUT));
         let mut locator: Vec<BlockId> = from.into_iter().collect();
@@ -74,6 +76,10 @@ impl<S: Storage> Node<S> {
         let Some(state) = self.peers.get_mut(&peer) else {
             return Ok(());
         };
+        let Some(owed) = state.headers_owed.checked_sub(1) else {
+            return self.misbehaved(now, peer, Misbehaviour::Unrequested);
+        };
+        state.headers_owed = owed;
         state.headers_asked = false;
         let again = core::mem::take(&mut state.headers_wanted);
         self.timers.cancel(&Timer::Headers(peer));
@@ -92,11 +98,11 @@ impl<S: Storage> Node<S> {
                 });
                 // Peers of a newer release are not to blame, and still serve what we understand.
                 if !matches!(why, Invalid::UnknownVersion { .. }) {
-                    return self.disconnect(now, peer, Disconnect::Invalid);
+                    return self.misbehaved(now, peer, Misbehaviour::InvalidHeader);
                 }
             }
             Some((_, HeaderStop::KnownInvalid)) => {
-                return self.disconnect(now, peer, Disconnect::Invalid);
+                return self.misbehaved(now, peer, Misbehaviour::InvalidHeader);
             }
             Some((_, HeaderStop::Orphan)) => {
                 return self.disconnect(now, peer, Disconnect::Protocol);
@@ -187,10 +193,18 @@ impl<S: Storage> Node<S> {
         }
         for (peer, items) in requests {
             for part in items.chunks(REQ_BLOCKS_MAX) {
-                self.send(peer, &Message::Req(part.to_vec()));
+                self.request(peer, part.to_vec());
             }
         }
         Ok(())
+    }
+
+    /// Asks a peer for things that it should have.
+    pub(super) fn request(&mut self, peer: PeerId, items: Vec<Item>) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.items_owed = state.items_owed.saturating_add(items.len() as u64);
+        }
+        self.send(peer, &Message::Req(items));
     }
 
     /// How many more blocks may be asked for now.

@@ -4,11 +4,11 @@
 use super::{Action, Answer, Node, Ticket, Timer};
 use crate::chain::{BadBranch, WalkVerdict};
 use crate::p2p::peer::{Disconnect, PeerId};
-use crate::primitives::{BlockId, Now};
+use crate::primitives::{BlockId, Millis, Now};
 use crate::storage::{Storage, StorageError};
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// An order of the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub enum Order {
     AddPeer(SocketAddr),
     /// Stay connected with it no longer, and end the connection.
     RemovePeer(SocketAddr),
+    /// Do not talk to this address (of IPv6: to its /64) for so long, and end its connections.
+    Ban(IpAddr, Millis),
+    /// Talk to it again.
+    Unban(IpAddr),
 }
 
 impl<S: Storage> Node<S> {
@@ -52,6 +56,20 @@ impl<S: Storage> Node<S> {
             }
             Order::AddPeer(addr) => self.add_peer(now, addr),
             Order::RemovePeer(addr) => self.remove_peer(now, addr)?,
+            Order::Ban(ip, time) => match self.ban_address(now, ip, time)? {
+                true => Answer::Done,
+                false => Answer::Refused {
+                    code: "own_address",
+                    sentence: "this machine's own addresses are never banned".into(),
+                },
+            },
+            Order::Unban(ip) => match self.unban_address(now, ip) {
+                true => Answer::Done,
+                false => Answer::Refused {
+                    code: "not_banned",
+                    sentence: "that address is not banned: see the list of bans".into(),
+                },
+            },
         };
         self.actions.push_back(Action::Answer { ticket, answer });
         Ok(())

@@ -3,7 +3,8 @@
 use super::{Action, Answer, Event, Node, Source, Ticket, Timer, TransferCheck};
 use crate::mempool::PoolRefusal;
 use crate::p2p::message::{Item, Message, Response};
-use crate::p2p::peer::{Disconnect, PeerId};
+use crate::p2p::peer::PeerId;
+use crate::p2p::score::Misbehaviour;
 use crate::params::peers::{
     ANNOUNCE_DELAY_MAX, INV_MAX, REQ_BLOCKS_MAX, REQ_TRANSFERS_MAX, TRANSFER_TIMEOUT,
 };
@@ -108,7 +109,7 @@ impl<S: Storage> Node<S> {
             state.transfers_owed.insert(id);
             self.timers
                 .set(Timer::Transfer(id), now.monotonic.plus(TRANSFER_TIMEOUT));
-            self.send(peer, &Message::Req(alloc::vec![Item::Transfer(id)]));
+            self.request(peer, alloc::vec![Item::Transfer(id)]);
             return;
         }
         self.timers.cancel(&Timer::Transfer(id));
@@ -137,7 +138,7 @@ impl<S: Storage> Node<S> {
             .filter(|item| matches!(item, Item::Block(_)))
             .count();
         if blocks > REQ_BLOCKS_MAX || items.len() - blocks > REQ_TRANSFERS_MAX {
-            return self.disconnect(now, peer, Disconnect::Protocol);
+            return self.misbehaved(now, peer, Misbehaviour::Protocol);
         }
         let Some(state) = self.peers.get_mut(&peer) else {
             return Ok(());
@@ -156,8 +157,15 @@ impl<S: Storage> Node<S> {
         peer: PeerId,
         response: Response,
     ) -> Result<(), StorageError> {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return Ok(());
+        };
+        let Some(owed) = state.items_owed.checked_sub(1) else {
+            return self.misbehaved(now, peer, Misbehaviour::Unrequested);
+        };
+        state.items_owed = owed;
         match response {
-            Response::Block(block) => self.block_received(peer, block),
+            Response::Block(block) => self.block_received(now, peer, block),
             Response::NotFound(Item::Block(id)) => self.block_not_found(now, peer, id),
             Response::Transfer(transfer) => {
                 self.transfer_received(now, peer, transfer)?;
@@ -193,7 +201,9 @@ impl<S: Storage> Node<S> {
         }
         if self.refused.contains(&transfer.hash()) {
             self.ask_next_for_transfer(now, id);
-        } else if self.precheck(now, &transfer)?.is_err() {
+            return self.misbehaved(now, peer, Misbehaviour::InvalidTransfer);
+        }
+        if self.precheck(now, &transfer)?.is_err() {
             // Not the peer's fault, and maybe welcome later: whoever announces it then is asked.
             self.timers.cancel(&Timer::Transfer(id));
             self.wanted.forget(&id);
@@ -247,8 +257,14 @@ impl<S: Storage> Node<S> {
                 self.notify(Event::TransferAdded(id));
                 self.announce_transfer(now, id, source);
                 self.pool_grew(now);
-                if let Source::Own(ticket) = source {
-                    self.accept_own(now, ticket, id, &signed);
+                match source {
+                    Source::Own(ticket) => self.accept_own(now, ticket, id, &signed),
+                    Source::Peer(peer) => {
+                        if let Some(state) = self.peers.get_mut(&peer) {
+                            state.last_transfer = Some(now.monotonic);
+                        }
+                    }
+                    Source::Saved => {}
                 }
             }
             (Err(PoolRefusal::AlreadyKnown), Source::Own(ticket)) => {
@@ -276,7 +292,11 @@ impl<S: Storage> Node<S> {
                 self.actions.push_back(Action::Answer { ticket, answer });
                 Ok(())
             }
-            Source::Peer(peer) => self.disconnect(now, peer, Disconnect::Invalid),
+            // Whoever else announced it may have the right signature.
+            Source::Peer(peer) => {
+                self.ask_next_for_transfer(now, check.id);
+                self.misbehaved(now, peer, Misbehaviour::InvalidTransfer)
+            }
             Source::Saved => {
                 self.saved_refused(check.id, why.code());
                 Ok(())

@@ -37,6 +37,7 @@ impl<S: Storage> Node<S> {
             };
             self.serving.push_back(peer);
             let (kind, payload) = Message::Res(self.look_up(item)?).encode();
+            self.count_sent(peer, payload.len());
             return Ok(Some(Action::Send {
                 peer,
                 kind,

@@ -21,6 +21,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 
+mod defence;
+
 /// One end of a connection: which node, and how that node calls it.
 type End = (usize, PeerId);
 
@@ -32,12 +34,13 @@ struct Net {
     answers: Vec<(Ticket, Answer)>,
     events: Vec<(usize, Event)>,
     dials: Vec<(usize, SocketAddr)>,
+    rests: Vec<(usize, PeerId, Instant)>,
     /// Messages of this kind get lost.
     lost_kind: Option<u8>,
 }
 
 fn address_of(node: usize) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, u8::try_from(node + 1).expect("few nodes")], 9090))
+    SocketAddr::from(([10, u8::try_from(node + 1).expect("few nodes"), 0, 1], 9090))
 }
 
 fn open(
@@ -74,6 +77,7 @@ impl Net {
             answers: Vec::new(),
             events: Vec::new(),
             dials: Vec::new(),
+            rests: Vec::new(),
             lost_kind: None,
         }
     }
@@ -87,8 +91,12 @@ impl Net {
         );
         self.links.insert((from, out), (to, into));
         self.links.insert((to, into), (from, out));
-        self.nodes[from].handle_connected(self.now, out, address_of(to), Direction::Outbound);
-        self.nodes[to].handle_connected(self.now, into, address_of(from), Direction::Inbound);
+        self.nodes[from]
+            .handle_connected(self.now, out, address_of(to), Direction::Outbound)
+            .expect("memory never fails");
+        self.nodes[to]
+            .handle_connected(self.now, into, address_of(from), Direction::Inbound)
+            .expect("memory never fails");
         self.pump();
         (out, into)
     }
@@ -100,8 +108,13 @@ impl Net {
             nonce: peer.0,
             ..self.nodes[node].our_hello(now)
         };
-        let from = SocketAddr::from(([10, 1, 0, 1], 9090));
-        self.nodes[node].handle_connected(now, peer, from, Direction::Inbound);
+        let from = SocketAddr::from((
+            [10, 100, u8::try_from(peer.0 % 200).expect("small"), 1],
+            9090,
+        ));
+        self.nodes[node]
+            .handle_connected(now, peer, from, Direction::Inbound)
+            .expect("memory never fails");
         self.say(node, peer, &Message::Hello(hello));
         peer
     }
@@ -112,6 +125,13 @@ impl Net {
         let handled = self.nodes[node].handle_frame(self.now, peer, kind, &payload);
         handled.expect("memory never fails");
         self.pump();
+    }
+
+    /// A peer of a node shows headers as if it had been asked for them.
+    fn show(&mut self, node: usize, peer: PeerId, headers: Vec<Header>) {
+        let state = self.nodes[node].peers.get_mut(&peer);
+        state.expect("connected").headers_owed += 1;
+        self.say(node, peer, &Message::Headers(headers));
     }
 
     fn cut_all(&mut self) {
@@ -167,6 +187,7 @@ impl Net {
                 let handled = self.nodes[node].handle_checked(self.now, id, finding);
                 handled.expect("memory never fails");
             }
+            Action::Rest { peer, until } => self.rests.push((node, peer, until)),
             Action::Dial(addr) => self.dials.push((node, addr)),
             Action::Answer { ticket, answer } => self.answers.push((ticket, answer)),
             Action::Notify(event) => self.events.push((node, event)),
@@ -527,7 +548,9 @@ fn another_genesis_ends_the_connection_in_one_round_trip() {
 #[test]
 fn who_says_nothing_is_disconnected() {
     let mut net = Net::of(1);
-    net.nodes[0].handle_connected(net.now, PeerId(1), address_of(5), Direction::Inbound);
+    net.nodes[0]
+        .handle_connected(net.now, PeerId(1), address_of(5), Direction::Inbound)
+        .expect("memory never fails");
     net.wait(6);
     assert!(net.nodes[0].peers.is_empty());
 
@@ -543,7 +566,9 @@ fn who_says_nothing_is_disconnected() {
 fn bytes_that_do_not_decode_and_messages_before_hello_end_the_connection() {
     for (kind, payload) in [(1, vec![1, 2, 3]), (2, vec![7]), (99, vec![])] {
         let mut net = Net::of(1);
-        net.nodes[0].handle_connected(net.now, PeerId(1), address_of(5), Direction::Inbound);
+        net.nodes[0]
+            .handle_connected(net.now, PeerId(1), address_of(5), Direction::Inbound)
+            .expect("memory never fails");
         let handled = net.nodes[0].handle_frame(net.now, PeerId(1), kind, &payload);
         handled.expect("memory never fails");
         assert!(net.nodes[0].peers.is_empty(), "kind {kind}");
@@ -558,8 +583,12 @@ fn bodies_wait_while_a_peer_does_not_read() {
     let (out, into) = (PeerId(2), PeerId(3));
     net.links.insert((1, out), (0, into));
     net.links.insert((0, into), (1, out));
-    net.nodes[1].handle_connected(net.now, out, address_of(0), Direction::Outbound);
-    net.nodes[0].handle_connected(net.now, into, address_of(1), Direction::Inbound);
+    net.nodes[1]
+        .handle_connected(net.now, out, address_of(0), Direction::Outbound)
+        .expect("memory never fails");
+    net.nodes[0]
+        .handle_connected(net.now, into, address_of(1), Direction::Inbound)
+        .expect("memory never fails");
     net.nodes[0].handle_congestion(into, true);
     net.pump();
     assert_eq!(net.heights(), [20, 0]);
@@ -600,7 +629,7 @@ fn a_block_is_asked_from_everybody_who_announced_it() {
     net.mine(0, 1);
     net.lost_kind = None;
     let Tip { id, header, .. } = net.nodes[0].chain().tip().clone();
-    net.say(1, stranger, &Message::Headers(vec![header]));
+    net.show(1, stranger, vec![header]);
     net.say(1, out, &Message::Inv(vec![Item::Block(id)]));
     assert_eq!(
         net.heights(),
@@ -622,7 +651,7 @@ fn peers_that_promise_every_block_and_deliver_none_do_not_keep_it_from_an_honest
     net.lost_kind = None;
     let Tip { id, header, .. } = net.nodes[0].chain().tip().clone();
     for liar in liars {
-        net.say(1, liar, &Message::Headers(vec![header]));
+        net.show(1, liar, vec![header]);
     }
     net.say(1, out, &Message::Inv(vec![Item::Block(id)]));
     for _ in 0..45 {
@@ -696,7 +725,7 @@ fn a_best_header_whose_body_is_withheld_does_not_hold_up_an_honest_branch() {
     net.mine(2, 1);
     let withheld = net.nodes[2].chain().tip().clone();
     let stranger = net.stranger(1, 50);
-    net.say(1, stranger, &Message::Headers(vec![withheld.header]));
+    net.show(1, stranger, vec![withheld.header]);
     assert_eq!(net.nodes[1].chain().best_header().id, withheld.id);
     net.mine(0, 1);
     assert_eq!(net.nodes[1].tip(), net.nodes[0].tip());
@@ -709,7 +738,7 @@ fn a_block_that_comes_later_than_it_should_is_taken_all_the_same() {
     let block = net.nodes[0].chain().block(&net.nodes[0].tip().id);
     let block = block.expect("memory never fails").expect("the tip");
     let slow = net.stranger(1, 50);
-    net.say(1, slow, &Message::Headers(vec![block.header]));
+    net.show(1, slow, vec![block.header]);
     net.wait(12);
     net.say(1, slow, &Message::Res(Response::Block(block)));
     assert_eq!(net.heights(), [1, 1]);
@@ -838,7 +867,7 @@ fn a_header_of_an_unknown_version_is_refused_without_blame() {
         .expect("the clock is right")
         .header;
     header.version += 1;
-    net.say(0, newer, &Message::Headers(vec![header]));
+    net.show(0, newer, vec![header]);
     assert_eq!(net.nodes[0].status().peers_ready, 1);
     assert_eq!(net.nodes[0].status().best_header.get(), 0);
     header = Header {
@@ -846,7 +875,7 @@ fn a_header_of_an_unknown_version_is_refused_without_blame() {
         reserved: [1; 12],
         ..header
     };
-    net.say(0, newer, &Message::Headers(vec![header]));
+    net.show(0, newer, vec![header]);
     assert_eq!(net.nodes[0].status().peers_ready, 0);
 }
 

@@ -3,8 +3,11 @@
 use crate::chain::Policy;
 use crate::mempool::Dropped;
 use crate::p2p::peer::{Direction, Disconnect, PeerId};
+use crate::p2p::place::Place;
+use crate::p2p::score::Misbehaviour;
 use crate::primitives::{
-    Block, BlockId, CompactTarget, Height, SignedHash, SignedTransfer, Timestamp, TxId, Work,
+    Block, BlockId, CompactTarget, Height, Instant, Millis, SignedHash, SignedTransfer, Timestamp,
+    TxId, Work,
 };
 use crate::rules::{CheckedBlock, CheckedTransfer, Invalid, Law, check_block_with, check_transfer};
 use crate::schema::Tip;
@@ -87,6 +90,13 @@ pub enum Action {
         peer: PeerId,
         /// Why.
         reason: Disconnect,
+    },
+    /// Read nothing more of a peer until then: it is over its rate.
+    Rest {
+        /// Whose messages wait.
+        peer: PeerId,
+        /// Until when.
+        until: Instant,
     },
     /// Open a connection.
     Dial(SocketAddr),
@@ -219,6 +229,22 @@ pub enum Event {
         /// Why, for programs.
         code: &'static str,
     },
+    /// A peer did something that no honest node does.
+    PeerMisbehaved {
+        /// The connection.
+        peer: PeerId,
+        /// Its address.
+        addr: SocketAddr,
+        /// What.
+        what: Misbehaviour,
+        /// Points that are left.
+        score: u32,
+    },
+    /// A place is not talked to for a while.
+    Banned {
+        /// Which.
+        place: Place,
+    },
     /// A stored own transfer was not taken into the pool again at start.
     OwnTransferDropped {
         /// The transfer.
@@ -260,6 +286,16 @@ pub struct PeerInfo {
     pub user_agent: String,
     /// Height of its tip when it said `Hello`.
     pub height: Height,
+    /// Points that are left of its score.
+    pub score: u32,
+    /// How long it has been connected.
+    pub connected: Millis,
+    /// Shortest answer to a ping.
+    pub latency: Option<Millis>,
+    /// Bytes that came from it.
+    pub bytes_in: u64,
+    /// Bytes that were sent to it.
+    pub bytes_out: u64,
 }
 
 /// A waiting transfer as the API tells it.

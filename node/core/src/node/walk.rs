@@ -43,6 +43,7 @@ impl<S: Storage> Node<S> {
         for (id, why) in invalid {
             let code = why.code();
             self.notify(Event::BlockRefused { id, code });
+            self.blame_deliverer(now, &id)?;
         }
         for id in held {
             self.notify(Event::BranchHeld { id });

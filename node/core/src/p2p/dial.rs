@@ -5,7 +5,7 @@ use crate::p2p::peer::PeerId;
 use crate::params::peers::{REDIAL_FIRST, REDIAL_MAX};
 use crate::primitives::Millis;
 use alloc::collections::BTreeMap;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// One named peer.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +51,23 @@ impl Targets {
     /// The addresses, in order.
     pub fn addrs(&self) -> impl Iterator<Item = SocketAddr> {
         self.targets.keys().copied()
+    }
+
+    /// Whether a named peer has that address, at whatever port.
+    pub fn names(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.targets
+            .keys()
+            .any(|addr| addr.ip().to_canonical() == ip)
+    }
+
+    /// A named peer misbehaved: the pause before the next dial is the longest.
+    pub fn punish(&mut self, ip: IpAddr) {
+        for (addr, target) in &mut self.targets {
+            if addr.ip().to_canonical() == ip.to_canonical() {
+                target.failures = target.failures.max(16);
+            }
+        }
     }
 
     /// Whether to dial `addr` now; `connected` tells whether a node is connected by another way.

@@ -105,6 +105,13 @@ impl Message {
         }
     }
 
+    /// The protocol version at the head of a `Hello` that does not decode: of a later version it may
+    /// well look otherwise.
+    pub fn hello_version(payload: &[u8]) -> Option<u32> {
+        let (version, _) = postcard::take_from_bytes(payload).ok()?;
+        Some(version)
+    }
+
     /// Reads a payload strictly; `None` for a kind that this version does not know.
     pub fn decode(kind: u8, payload: &[u8]) -> Result<Option<Self>, DecodeError> {
         Ok(Some(match kind {

@@ -2,11 +2,12 @@
 
 use crate::p2p::known::RecentSet;
 use crate::p2p::message::{Hello, Item};
+use crate::p2p::score::Misbehaviour;
 use crate::params::peers::{
     ANNOUNCE_QUEUE_MAX, BLOCKS_OUTSTANDING_MAX, KNOWN_IDS_MAX, LATE_BLOCKS_MAX,
     POSTPONED_TRANSFERS_MAX, PROTOCOL_VERSION, SERVE_QUEUE_MAX, TRANSFERS_OUTSTANDING_MAX,
 };
-use crate::primitives::{BlockId, Height, TxId, Work};
+use crate::primitives::{BlockId, Height, Instant, Millis, TxId, Work};
 use alloc::collections::{BTreeSet, VecDeque};
 use core::net::SocketAddr;
 
@@ -46,6 +47,14 @@ pub enum Disconnect {
     Protocol,
     /// It sent a header, block or body that breaks a rule.
     Invalid,
+    /// It was rude so often that nothing is left of its score.
+    Misbehaved,
+    /// Its address is banned.
+    Banned,
+    /// Enough others have connected from near its address.
+    Crowded,
+    /// It made room for a newcomer.
+    Evicted,
     /// It does not read what we send.
     Congested,
     /// The operator asked for it.
@@ -66,8 +75,27 @@ impl Disconnect {
             Self::Undecodable => "undecodable",
             Self::Protocol => "protocol",
             Self::Invalid => "invalid",
+            Self::Misbehaved => "misbehaved",
+            Self::Banned => "banned",
+            Self::Crowded => "crowded",
+            Self::Evicted => "evicted",
             Self::Congested => "congested",
             Self::Operator => "operator",
+        }
+    }
+}
+
+impl From<Misbehaviour> for Disconnect {
+    fn from(what: Misbehaviour) -> Self {
+        match what {
+            Misbehaviour::InvalidHeader
+            | Misbehaviour::InvalidBlock
+            | Misbehaviour::MutatedBody => Self::Invalid,
+            Misbehaviour::Undecodable => Self::Undecodable,
+            Misbehaviour::Unrequested
+            | Misbehaviour::InvalidTransfer
+            | Misbehaviour::Flood
+            | Misbehaviour::Protocol => Self::Misbehaved,
         }
     }
 }
@@ -93,6 +121,8 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// Who opened it.
     pub direction: Direction,
+    /// When the connection began.
+    pub since: Instant,
     /// Its `Hello`; before it nothing else is read.
     pub hello: Option<Hello>,
     /// Most chainwork that it is believed to have: claimed in `Hello`, or shown by headers.
@@ -103,6 +133,23 @@ pub struct Peer {
     pub announce: VecDeque<Item>,
     /// Number of the ping that waits for its answer, and how many went unanswered in a row.
     pub ping: Option<(u64, u8)>,
+    /// When that ping was sent.
+    pub pinged: Instant,
+    /// Shortest time in which it answered one.
+    pub latency: Option<Millis>,
+    /// When it last brought a block that was wanted.
+    pub last_block: Option<Instant>,
+    /// When it last brought a transfer that was wanted.
+    pub last_transfer: Option<Instant>,
+    /// Bytes that came from it, with their frames.
+    pub bytes_in: u64,
+    /// Bytes that were sent to it, with their frames.
+    pub bytes_out: u64,
+    /// Requests for headers that it has not answered, late ones too.
+    pub headers_owed: u32,
+    /// Blocks and transfers asked for that it has not answered, late ones too: what exceeds them
+    /// nobody asked for.
+    pub items_owed: u64,
     /// Whether anything came from it since the last ping: on a slow line the answer to a ping stands
     /// behind whatever we asked for before.
     pub heard: bool,
@@ -132,15 +179,24 @@ pub struct Peer {
 
 impl Peer {
     /// A connection that was just opened.
-    pub fn new(addr: SocketAddr, direction: Direction) -> Self {
+    pub fn new(addr: SocketAddr, direction: Direction, now: Instant) -> Self {
         Self {
             addr,
             direction,
+            since: now,
             hello: None,
             work: Work::ZERO,
             known: RecentSet::new(KNOWN_IDS_MAX),
             announce: VecDeque::new(),
             ping: None,
+            pinged: now,
+            latency: None,
+            last_block: None,
+            last_transfer: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            headers_owed: 0,
+            items_owed: 0,
             heard: false,
             headers_asked: false,
             headers_wanted: false,

@@ -131,6 +131,91 @@ pub const REDIAL_FIRST: Millis = Millis::from_secs(1);
 /// Longest pause before a named peer is dialled again.
 pub const REDIAL_MAX: Millis = Millis::from_secs(30);
 
+/// Points that a peer begins with; at none it is banned.
+pub const SCORE_FULL: u32 = 100;
+
+/// A lost point comes back after this time.
+pub const SCORE_REGAIN: Millis = Millis::from_secs(60);
+
+/// Places with lost points that are remembered: 400 kB. Who has lost least is forgotten first.
+pub const SCORES_MAX: usize = 4_096;
+
+/// How long a place is banned for misbehaviour.
+pub const BAN_TIME: Millis = Millis::from_secs(24 * 60 * 60);
+
+/// Longest ban that an operator can wish for.
+pub const BAN_TIME_MAX: Millis = Millis::from_secs(366 * 24 * 60 * 60);
+
+/// Banned places: 4 MB, in memory and on disk. Who is first to be free makes room.
+pub const BANS_MAX: usize = 16_384;
+
+/// Bans and addresses are written together after this time: whoever provokes bans provokes no more
+/// than a few writes a minute.
+pub const PEERS_SAVE_INTERVAL: Millis = Millis::from_secs(10);
+
+/// Blocks whose deliverers are remembered: 500 kB. A block is judged on its state at the latest when
+/// its branch has most work, long after it came.
+pub const DELIVERERS_MAX: usize = 4_096;
+
+/// Token buckets that are not full: 500 kB.
+pub const BUDGETS_MAX: usize = 4_096;
+
+/// Who is over the rate of announcements for this long is blamed.
+pub const FLOOD_TIME: Millis = Millis::from_secs(60);
+
+/// What one place may say of a group of kinds.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// Bytes a second.
+    pub bytes: u32,
+    /// Bytes at once, after silence.
+    pub burst_bytes: u32,
+    /// Messages a second.
+    pub messages: u32,
+    /// Messages at once, after silence.
+    pub burst_messages: u32,
+}
+
+/// Rates in the order of `p2p::budget::KindGroup`: several times what honest nodes do at their
+/// busiest, and a fraction of what one core handles.
+pub const RATES: [Rate; 4] = [
+    // Small talk: a node says something twice a minute.
+    Rate {
+        bytes: 64 * 1024,
+        burst_bytes: 1024 * 1024,
+        messages: 20,
+        burst_messages: 200,
+    },
+    // Announcements: 8,000 ids a second and node are more than it can have verified; four nodes may
+    // stand behind one address.
+    Rate {
+        bytes: 1024 * 1024,
+        burst_bytes: 4 * 1024 * 1024,
+        messages: 200,
+        burst_messages: 2_000,
+    },
+    // Requests for headers read 2,000 rows each, about 4 ms: 40 ms a second and place.
+    Rate {
+        bytes: 64 * 1024,
+        burst_bytes: 1024 * 1024,
+        messages: 10,
+        burst_messages: 200,
+    },
+    // Requests for bodies: more blocks a second than a node can import.
+    Rate {
+        bytes: 1024 * 1024,
+        burst_bytes: 4 * 1024 * 1024,
+        messages: 2_000,
+        burst_messages: 8_000,
+    },
+];
+
+/// Connections from one inbound group (IPv4 /24, IPv6 /48).
+pub const INBOUND_GROUP_MAX: usize = 4;
+
+/// How many are protected for each virtue when somebody has to make room.
+pub const EVICTION_PROTECTED: usize = 4;
+
 const _: () = assert!(
     LOCATOR_MAX > 10 + 32,
     "heights below 2^32 need 32 doublings"

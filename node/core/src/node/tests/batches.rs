@@ -21,7 +21,7 @@ fn shown(blocks: &[Block]) -> (Net, PeerId) {
     net.now.wall = net.now.wall.plus(Millis::from_secs(100));
     let peer = net.stranger(0, 50);
     let headers = blocks.iter().map(|block| block.header).collect();
-    net.say(0, peer, &Message::Headers(headers));
+    net.show(0, peer, headers);
     (net, peer)
 }
 
@@ -85,7 +85,7 @@ fn a_header_waits_for_its_body_and_not_for_long() {
     let blocks = blocks(1);
     let (mut net, peer) = shown(&[]);
     let before = net.nodes[0].chain().reader().clone();
-    net.say(0, peer, &Message::Headers(vec![blocks[0].header]));
+    net.show(0, peer, vec![blocks[0].header]);
     assert_eq!(*net.nodes[0].chain().reader(), before);
     net.wait(BATCH_TIME_MAX.get() / 1_000);
     let after = net.nodes[0].chain().reader();
