@@ -29,6 +29,9 @@ pub struct Layer {
     /// Address of the HTTP API, or `off` [default: 127.0.0.1:8080]
     #[arg(long, env = "ARCHIVAS_HTTP", value_name = "ADDR")]
     pub http: Option<ListenOn>,
+    /// Address that serves /metrics and nothing else, or `off` [default: off; the API has it too]
+    #[arg(long, env = "ARCHIVAS_METRICS", value_name = "ADDR")]
+    pub metrics: Option<ListenOn>,
     /// Requests a second that one client of the API may make, ten times as many at once; 0 does not
     /// limit them [default: 100]
     #[arg(long, env = "ARCHIVAS_HTTP_RATE", value_name = "NUMBER")]
@@ -86,11 +89,12 @@ pub struct Layer {
 }
 
 /// Keys of the file, for suggestions.
-const KEYS: [&str; 16] = [
+pub const KEYS: [&str; 17] = [
     "data-dir",
     "network",
     "genesis",
     "http",
+    "metrics",
     "http-rate",
     "trusted-proxy",
     "p2p",
@@ -167,6 +171,7 @@ impl Layer {
             dev: self.dev.or(below_network.2),
             data_dir: self.data_dir.or(below.data_dir),
             http: self.http.or(below.http),
+            metrics: self.metrics.or(below.metrics),
             http_rate: self.http_rate.or(below.http_rate),
             trusted_proxy: self.trusted_proxy.or(below.trusted_proxy),
             p2p: self.p2p.or(below.p2p),
@@ -214,6 +219,8 @@ pub struct Config {
     pub dev: bool,
     /// For HTTP clients.
     pub http: ListenOn,
+    /// For whoever reads metrics only.
+    pub metrics: ListenOn,
     /// How much each of them may take.
     pub limits: Limits,
     /// For peers.
@@ -291,6 +298,7 @@ impl Config {
             network,
             dev,
             http: layer.http.unwrap_or(ListenOn::At(HTTP_DEFAULT)),
+            metrics: layer.metrics.unwrap_or(ListenOn::Off),
             limits: Limits {
                 rate: layer.http_rate.unwrap_or(Limits::default().rate),
                 trusted_proxies: layer.trusted_proxy.unwrap_or_default(),
@@ -319,6 +327,7 @@ impl Config {
             network,
             genesis,
             http: Some(self.http),
+            metrics: Some(self.metrics),
             http_rate: Some(self.limits.rate),
             trusted_proxy: Some(self.limits.trusted_proxies.clone()),
             p2p: Some(self.p2p),

@@ -13,7 +13,7 @@ use archivas_core::node::{Action, Answer, Event, Finding, JobId, Node, Ticket, T
 use archivas_core::p2p::frame::frame;
 use archivas_core::p2p::peer::{Direction, PeerId};
 use archivas_core::params::peers::CHECKS_MAX;
-use archivas_core::primitives::Millis;
+use archivas_core::primitives::{Instant, Millis};
 use archivas_core::rules::Law;
 use archivas_core::schema;
 use archivas_core::storage::{Storage, StorageError};
@@ -88,6 +88,8 @@ pub struct Driver<H: Host, S: Storage> {
     links_made: u64,
     waiting: BTreeMap<Ticket, oneshot::Sender<Answer>>,
     tickets: u64,
+    /// Since when the checker has what it has.
+    checking: BTreeMap<JobId, Instant>,
     publishing: Publishing,
     net: Channel<NetEvent<StreamOf<H>>>,
     findings: Channel<(JobId, Finding)>,
@@ -115,6 +117,7 @@ impl<H: Host, S: Storage> Driver<H, S> {
             links_made: 0,
             waiting: BTreeMap::new(),
             tickets: 0,
+            checking: BTreeMap::new(),
             publishing,
             net: mpsc::channel(NET_EVENTS_MAX),
             findings: mpsc::channel(CHECKS_MAX),
@@ -198,7 +201,16 @@ impl<H: Host, S: Storage> Driver<H, S> {
         match input {
             Input::Stop => Ok(()),
             Input::Timeout => self.node.handle_timeout(now),
-            Input::Checked((id, finding)) => self.node.handle_checked(now, id, finding),
+            Input::Checked((id, finding)) => {
+                if let Some(begun) = self.checking.remove(&id) {
+                    let took = now.monotonic.since(begun);
+                    self.publishing
+                        .metrics
+                        .traffic
+                        .observe_check(&finding, took);
+                }
+                self.node.handle_checked(now, id, finding)
+            }
             Input::Command(command) => self.command(command),
             Input::Net(event) => self.net_event(event),
         }
@@ -262,12 +274,19 @@ impl<H: Host, S: Storage> Driver<H, S> {
         match event {
             NetEvent::Accepted(stream, from) => self.adopt(stream, from, Direction::Inbound)?,
             NetEvent::Dialled(stream, to) => self.adopt(stream, to, Direction::Outbound)?,
-            NetEvent::DialFailed(address) => self.node.handle_dial_failed(now, address),
+            NetEvent::DialFailed(address) => {
+                self.publishing.metrics.traffic.observe_dial_failed();
+                self.node.handle_dial_failed(now, address);
+            }
             NetEvent::Frame {
                 peer,
                 kind,
                 payload,
             } if self.links.contains_key(&peer) => {
+                self.publishing
+                    .metrics
+                    .traffic
+                    .observe_received(kind, payload.len());
                 self.node.handle_frame(now, peer, kind, &payload)?;
             }
             // What a peer said after we had ended the connection.
@@ -338,10 +357,12 @@ impl<H: Host, S: Storage> Driver<H, S> {
                 }
             }
             Action::Dial(address) => {
+                self.publishing.metrics.traffic.observe_dial();
                 let dialling = connections::dial(self.host.clone(), address, self.net());
                 self.host.spawner().spawn(dialling);
             }
             Action::Check { id, job } => {
+                self.checking.insert(id, self.host.clock().now().monotonic);
                 let (law, done) = (Arc::clone(&self.law), self.findings.0.clone());
                 self.host.checker().check(id, job, law, done);
             }
@@ -360,6 +381,8 @@ impl<H: Host, S: Storage> Driver<H, S> {
         let Some(link) = self.links.get(&peer) else {
             return Ok(());
         };
+        let traffic = &self.publishing.metrics.traffic;
+        traffic.observe_sent(kind, payload.len());
         if link.outbox.send(frame(self.magic, kind, payload)).is_ok() {
             self.tell_congestion(peer);
             return Ok(());

@@ -3,10 +3,13 @@
 //!
 //! Names that the Go node had are kept, so its board works (interfaces.md §2).
 
+mod api;
 mod labelled;
+mod traffic;
 
 use std::sync::atomic::AtomicU64;
 
+use archivas_core::mempool::FeeRate;
 use archivas_core::node::{Event, Status};
 use archivas_core::p2p::peer::Disconnect;
 use archivas_core::primitives::{Millis, Timestamp, Work};
@@ -18,8 +21,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
-use crate::ports::BuildInfo;
+use crate::ports::{BuildInfo, DiskSpace};
 use labelled::Labelled;
+pub use traffic::Traffic;
 
 /// The media type of `Metrics::render`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -28,8 +32,6 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 const BLOCK_SECONDS: [f64; 9] = [1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
 /// Upper bounds of reorganization depths in blocks; 100 is the largest single transaction.
 const REORG_BLOCKS: [f64; 8] = [1.0, 2.0, 3.0, 6.0, 12.0, 50.0, 100.0, 1_000.0];
-/// Upper bounds of request times in seconds, up to the time limit of commands.
-const REQUEST_SECONDS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0];
 
 /// All metrics of one node. Setting one never waits.
 #[derive(Debug)]
@@ -50,19 +52,18 @@ pub struct Metrics {
     reorgs: Counter,
     fork_alarms: Counter,
     reorg_depth: Histogram,
-    rpc_requests: Labelled<Counter>,
-    rpc_errors: Labelled<Counter>,
-    rpc_duration: Labelled<Histogram>,
-    rate_limited: Counter,
-    turned_away: Counter,
-    submit_received: Counter,
-    submit_accepted: Counter,
-    submit_ignored: Counter,
-    submit_refused: Labelled<Counter>,
+    api: api::Api,
     peers_ready: Counter,
     peers_lost: Labelled<Counter>,
     misbehaviour: Labelled<Counter>,
     bans: Counter,
+    peers_known: Gauge,
+    ibd_inflight: Gauge,
+    mempool_fee_floor: Gauge,
+    database_bytes: Gauge,
+    disk_free_bytes: Gauge,
+    /// What goes to and comes from peers.
+    pub traffic: Traffic,
 }
 
 impl Metrics {
@@ -74,7 +75,6 @@ impl Metrics {
             ("commit", build.commit.clone()),
         ]);
         names.0.register("build", "What this program is", info);
-        let seconds = || Histogram::new(REQUEST_SECONDS);
         Self {
             tip_height: names.default("tip_height", "Height of the tip"),
             tip_age: names.default("tip_age_seconds", "Time since the tip's timestamp"),
@@ -106,37 +106,7 @@ impl Metrics {
                 "Blocks left by a change of the tip",
                 Histogram::new(REORG_BLOCKS),
             ),
-            rpc_requests: names.add(
-                "rpc_requests",
-                "Requests to the API",
-                Labelled::new("endpoint", Counter::default),
-            ),
-            rpc_errors: names.add(
-                "rpc_errors",
-                "Requests answered with a status of 400 or more",
-                Labelled::new("endpoint", Counter::default),
-            ),
-            rpc_duration: names.add(
-                "rpc_duration_seconds",
-                "Time from a whole request to its answer",
-                Labelled::new("endpoint", seconds),
-            ),
-            rate_limited: names.default(
-                "http_rate_limited",
-                "Requests refused because their client asks too much",
-            ),
-            turned_away: names.default(
-                "http_turned_away",
-                "Connections closed unheard because there was no room for them",
-            ),
-            submit_received: names.default("submit_received", "Transfers handed to the API"),
-            submit_accepted: names.default("submit_accepted", "Transfers taken into the mempool"),
-            submit_ignored: names.default("submit_ignored", "Transfers not taken"),
-            submit_refused: names.add(
-                "submit_refused",
-                "Transfers not taken, by reason",
-                Labelled::new("reason", Counter::default),
-            ),
+            api: api::Api::new(&mut names),
             peers_ready: names.default("peers_ready", "Peers that said Hello"),
             peers_lost: names.add(
                 "peers_lost",
@@ -149,6 +119,15 @@ impl Metrics {
                 Labelled::new("what", Counter::default),
             ),
             bans: names.default("bans", "Addresses that were banned"),
+            peers_known: names.default("peers_known", "Nodes whose address is known"),
+            ibd_inflight: names.default("ibd_inflight", "The same as blocks_in_flight"),
+            mempool_fee_floor: names.default(
+                "mempool_fee_floor",
+                "Fee rate below which the mempool takes nothing, in base units for 1,024 bytes",
+            ),
+            database_bytes: names.default("database_bytes", "Size of the database's file"),
+            disk_free_bytes: names.default("disk_free_bytes", "Room left on its disk"),
+            traffic: Traffic::new(&mut names),
             registry: names.0,
         }
     }
@@ -206,6 +185,20 @@ impl Metrics {
         self.mempool_count.set(count(status.mempool_count));
         self.mempool_bytes.set(count(status.mempool_bytes));
         self.blocks_in_flight.set(count(status.blocks_in_flight));
+        self.ibd_inflight.set(count(status.blocks_in_flight));
+        self.peers_known.set(count(status.peers_ready));
+    }
+
+    /// What the mempool asks for.
+    pub fn observe_fee_floor(&self, floor: FeeRate) {
+        self.mempool_fee_floor.set(as_gauge(floor.get()));
+    }
+
+    /// What the database takes, and what its disk has left.
+    pub fn observe_disk(&self, database: Option<u64>, disk: Option<DiskSpace>) {
+        self.database_bytes.set(as_gauge(database.unwrap_or(0)));
+        self.disk_free_bytes
+            .set(as_gauge(disk.map_or(0, |disk| disk.free)));
     }
 
     /// The committed tip, and how old it is by the node's calendar.
@@ -222,37 +215,37 @@ impl Metrics {
 
     /// The API answered a request.
     pub fn observe_request(&self, endpoint: &'static str, status: u16, took: Millis) {
-        self.rpc_requests.of(endpoint).inc();
+        self.api.rpc_requests.of(endpoint).inc();
         if status >= 400 {
-            self.rpc_errors.of(endpoint).inc();
+            self.api.rpc_errors.of(endpoint).inc();
         }
-        self.rpc_duration.of(endpoint).observe(seconds(took));
+        self.api.rpc_duration.of(endpoint).observe(seconds(took));
     }
 
     /// A request came too soon after others of its client.
     pub fn observe_rate_limited(&self) {
-        self.rate_limited.inc();
+        self.api.rate_limited.inc();
     }
 
     /// There was no room for a connection.
     pub fn observe_turned_away(&self) {
-        self.turned_away.inc();
+        self.api.turned_away.inc();
     }
 
     /// A client handed in a transfer.
     pub fn observe_submit_received(&self) {
-        self.submit_received.inc();
+        self.api.submit_received.inc();
     }
 
     /// It was taken.
     pub fn observe_submit_accepted(&self) {
-        self.submit_accepted.inc();
+        self.api.submit_accepted.inc();
     }
 
     /// It was not, for the reason with that code.
     pub fn observe_submit_ignored(&self, code: &'static str) {
-        self.submit_ignored.inc();
-        self.submit_refused.of(code).inc();
+        self.api.submit_ignored.inc();
+        self.api.submit_refused.of(code).inc();
     }
 
     /// Everything as OpenMetrics text; equal numbers give equal bytes.
@@ -411,6 +404,20 @@ mod tests {
         );
         metrics.observe_tip(&tip, Timestamp::new(0));
         assert_lines(&metrics, &["archivas_tip_age_seconds 0"]);
+    }
+
+    #[test]
+    fn the_names_are_those_that_boards_and_alerts_rely_on() {
+        let metrics = Metrics::new(&build_info());
+        let text = metrics.render();
+        let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let mut names: Vec<&str> = names.collect();
+        names.sort_unstable();
+        let golden: Vec<&str> = include_str!("metrics/names.txt").lines().collect();
+        assert_eq!(
+            names, golden,
+            "change node/src/metrics/names.txt with the metrics"
+        );
     }
 
     #[test]

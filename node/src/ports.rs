@@ -98,6 +98,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> LocalStream for S {}
 pub trait Machine: fmt::Debug + Send + Sync {
     /// Room on the disk that holds the data; `None` when the system does not tell.
     fn disk(&self) -> Option<DiskSpace>;
+    /// Bytes of the database's file; `None` when the system does not tell.
+    fn database_bytes(&self) -> Option<u64>;
     /// Which log lines are written: a level, or directives such as `info,archivas::http=debug`.
     fn log(&self) -> String;
     /// Changes that for the rest of this life.

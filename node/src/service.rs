@@ -37,6 +37,8 @@ pub struct Settings {
     pub p2p: Option<SocketAddr>,
     /// Where HTTP clients connect; `None` serves nobody.
     pub http: Option<SocketAddr>,
+    /// Where `/metrics` is read, and nothing else; `None` for nowhere but the API.
+    pub metrics: Option<SocketAddr>,
     /// Peers to keep connected.
     pub connect: Vec<SocketAddr>,
     /// What is followed without the operator, and how much of the past is kept.
@@ -64,6 +66,8 @@ pub struct Running {
     pub p2p_addr: Option<SocketAddr>,
     /// The bound address for HTTP.
     pub http_addr: Option<SocketAddr>,
+    /// The bound address for metrics.
+    pub metrics_addr: Option<SocketAddr>,
     /// Takes connections of the operator's programs, which may ask for everything.
     pub admin: mpsc::Sender<Box<dyn LocalStream>>,
     /// Cancelling it stops the node gracefully.
@@ -82,7 +86,7 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error("cannot listen on {address} for {what}: {error}; pass another --{what}")]
     Listen {
-        /// `http` or `p2p`.
+        /// `http`, `p2p` or `metrics`.
         what: &'static str,
         /// The address.
         address: SocketAddr,
@@ -101,7 +105,7 @@ pub async fn start<H: Host>(
     settings: Settings,
 ) -> Result<Running, StartError> {
     let listeners = Listeners::bind(&host, &settings).await?;
-    let (p2p_addr, http_addr) = listeners.addresses();
+    let [p2p_addr, http_addr, metrics_addr] = listeners.addresses();
     let node = open(&host, &store, &settings, p2p_addr)?;
 
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
@@ -138,27 +142,8 @@ pub async fn start<H: Host>(
         machine: settings.machine,
         stop: stop.clone(),
     }));
-    let (served, all_served) = mpsc::channel(1);
-    if let Some(listener) = listeners.http {
-        let front = Front {
-            context: Arc::clone(&context),
-            door: Door::Public,
-            gate: Some(Arc::new(Gate::new(settings.limits))),
-        };
-        spawn_serving(&life_host, listener, front, (stop.clone(), served.clone()));
-    }
-    let (admin, arriving) = mpsc::channel(1);
-    let front = Front {
-        context,
-        door: Door::Admin,
-        gate: None,
-    };
-    spawn_serving(
-        &life_host,
-        AdminListener { arriving },
-        front,
-        (stop.clone(), served),
-    );
+    let doors = (listeners.http, listeners.metrics);
+    let (admin, all_served) = serve(&life_host, doors, (context, settings.limits), &stop);
     drop(life_host);
     let ending = Ending {
         stop: stop.clone(),
@@ -173,10 +158,56 @@ pub async fn start<H: Host>(
         events,
         p2p_addr,
         http_addr,
+        metrics_addr,
         admin,
         stop,
         done,
     })
+}
+
+/// Where admin connections are handed in, and what ends when every server has.
+type Serving = (
+    mpsc::Sender<Box<dyn LocalStream>>,
+    mpsc::Receiver<Infallible>,
+);
+
+/// Serves the API, metrics, and the operator.
+fn serve<H: Host, L: Listener>(
+    host: &H,
+    (http, metrics): (Option<L>, Option<L>),
+    (context, limits): (Arc<ApiContext<H::Clock>>, Limits),
+    stop: &CancellationToken,
+) -> Serving
+where
+    L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (served, all_served) = mpsc::channel(1);
+    let ends = || (stop.clone(), served.clone());
+    if let Some(listener) = http {
+        let front = public(&context, Door::Public, limits.clone());
+        spawn_serving(host, listener, front, ends());
+    }
+    if let Some(listener) = metrics {
+        let front = public(&context, Door::Metrics, limits);
+        spawn_serving(host, listener, front, ends());
+    }
+    let (admin, arriving) = mpsc::channel(1);
+    let front = Front {
+        context,
+        door: Door::Admin,
+        gate: None,
+    };
+    spawn_serving(host, AdminListener { arriving }, front, ends());
+    (admin, all_served)
+}
+
+/// A server for strangers.
+fn public<C>(context: &Arc<ApiContext<C>>, door: Door, limits: Limits) -> Front<C> {
+    Front {
+        context: Arc::clone(context),
+        door,
+        gate: Some(Arc::new(Gate::new(limits))),
+    }
 }
 
 /// Runs a server until `stop`, and lets go of `served` when it has ended.
@@ -220,6 +251,7 @@ impl Listener for AdminListener {
 struct Listeners<L> {
     p2p: Option<L>,
     http: Option<L>,
+    metrics: Option<L>,
 }
 
 impl<L: Listener> Listeners<L> {
@@ -229,13 +261,13 @@ impl<L: Listener> Listeners<L> {
     {
         let p2p = listen(host, settings.p2p, "p2p").await?;
         let http = listen(host, settings.http, "http").await?;
-        Ok(Self { p2p, http })
+        let metrics = listen(host, settings.metrics, "metrics").await?;
+        Ok(Self { p2p, http, metrics })
     }
 
-    /// Of `p2p` and `http`, with their real ports.
-    fn addresses(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
-        let address = |listener: &Option<L>| listener.as_ref().map(Listener::local_addr);
-        (address(&self.p2p), address(&self.http))
+    /// Of `p2p`, `http` and `metrics`, with their real ports.
+    fn addresses(&self) -> [Option<SocketAddr>; 3] {
+        [&self.p2p, &self.http, &self.metrics].map(|one| one.as_ref().map(Listener::local_addr))
     }
 }
 
@@ -337,6 +369,7 @@ mod tests {
             genesis: genesis(),
             p2p: Some((P2P.0, P2P.1 + number).into()),
             http: None,
+            metrics: None,
             connect: Vec::new(),
             policy: Policy::default(),
             build: build_info(),

@@ -463,6 +463,7 @@ impl SimNode {
             seed,
             machine: None,
             limits: archivas::http::Limits::default(),
+            metrics: None,
         }
     }
 

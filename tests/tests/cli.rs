@@ -358,3 +358,109 @@ fn the_operator_mines_sets_blocks_aside_names_peers_and_stops_the_node() {
     assert_eq!(node.wait().0, 0);
     run(&of(&dir, &["peers", "list"])).failed(3, "admin.sock");
 }
+
+#[test]
+fn a_configuration_says_where_each_value_comes_from() {
+    let dir = scratch();
+    let file = dir.path().join("archivas.toml");
+    std::fs::write(&file, "dev = true\nhttp = '127.0.0.1:1'\nlog = 'warn'\n").expect("writable");
+    let shown = archivas(&["config", "show", "--json", "--http-rate", "7", "-v"])
+        .env("ARCHIVAS_CONFIG", &file)
+        .env("ARCHIVAS_HTTP", "127.0.0.1:3")
+        .spawn();
+    let shown = finish(shown.expect("built")).json();
+    let origins = &shown["origins"];
+    assert_eq!(origins["http-rate"], "flag --http-rate");
+    assert_eq!(origins["http"], "environment ARCHIVAS_HTTP");
+    assert_eq!(origins["dev"], format!("file {}", file.display()));
+    assert_eq!(origins["log"], "flag -v or -q");
+    assert_eq!(origins["p2p"], "default");
+    let text = run(&["config", "show", "--dev"]).stdout;
+    let line = text.lines().find(|line| line.starts_with("dev = true"));
+    assert!(
+        line.is_some_and(|line| line.ends_with("# flag --dev")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_miner_beside_the_node_mines_for_whom_it_is_told() {
+    let dir = scratch();
+    let node = Node::paced(dir.path(), "1000s", &[]);
+    let (to, url) = (address(1), node.url.clone());
+    let mine = [
+        "miner", "--to", &to, "--count", "2", "--json", "--node", &url,
+    ];
+    let ended = run(&mine);
+    assert_eq!(
+        (ended.code, ended.stdout.lines().count()),
+        (0, 2),
+        "{ended:?}"
+    );
+    assert_eq!(node.get("/block/2")["miner"], to);
+    node.stop("TERM");
+    run(&mine).failed(3, "archivas node");
+}
+
+#[test]
+fn limits_proxies_and_the_address_for_metrics_have_their_effect() {
+    let dir = scratch();
+    let options = [
+        "--http-rate",
+        "1",
+        "--trusted-proxy",
+        "127.0.0.1",
+        "--metrics",
+        "127.0.0.1:0",
+    ];
+    let node = Node::dev(dir.path(), &options);
+    let codes = |forwarded: &str, times: usize| -> Vec<String> {
+        (0..times)
+            .map(|_| status(&node.url, "/ping", forwarded))
+            .collect()
+    };
+    let mine = codes("1.2.3.4", 11);
+    assert_eq!(
+        mine.iter().filter(|code| *code == "200").count(),
+        10,
+        "{mine:?}"
+    );
+    assert_eq!(mine[10], "429");
+    assert_eq!(codes("1.2.3.5", 1), ["200"], "another client");
+    let metrics = node.announced["metrics"].as_str().expect("a URL");
+    let base = metrics.strip_suffix("/metrics").expect("its path");
+    assert_eq!(status(base, "/metrics", "9.9.9.9"), "200");
+    assert_eq!(status(base, "/chainTip", "9.9.9.9"), "404");
+}
+
+/// The status of a GET that a proxy passes on for somebody.
+fn status(url: &str, path: &str, forwarded: &str) -> String {
+    let authority = url.strip_prefix("http://").expect("a URL");
+    let mut stream = TcpStream::connect(authority).expect("the node listens");
+    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {forwarded}\r\n");
+    write!(stream, "{head}connection: close\r\n\r\n").expect("open");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn shells_and_people_can_learn_every_command() {
+    let dir = scratch();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        assert!(
+            script.code == 0 && script.stdout.contains("accept-branch"),
+            "{shell}"
+        );
+    }
+    let pages = read(&["man", text(dir.path())])["pages"].as_u64();
+    assert!(pages >= Some(30), "{pages:?}");
+    let page = std::fs::read_to_string(dir.path().join("archivas-tx-send.1")).expect("written");
+    assert!(
+        page.contains("passphrase") && page.contains("Examples"),
+        "{page}"
+    );
+    let help = run(&["tx", "send", "--help"]).stdout;
+    assert!(help.contains("archivas tx send --key savings"), "{help}");
+}

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use super::answer::{ApiAnswer, ApiError};
 use super::context::ApiContext;
 use super::shapes::block_work;
-use super::{ApiRequest, Method};
+use super::{ApiRequest, Door, Method};
 use crate::ports::Clock;
 
 /// The most subscribers at a time, a quarter of all HTTP connections; each holds no events itself.
@@ -55,7 +55,7 @@ pub fn subscribe<C: Clock>(
     request: &ApiRequest,
     context: &ApiContext<C>,
 ) -> Option<Subscription<C>> {
-    if request.path != "/events" || request.method != Method::Get {
+    if request.path != "/events" || request.method != Method::Get || request.door == Door::Metrics {
         return None;
     }
     let slots = Arc::clone(&context.hub.slots);

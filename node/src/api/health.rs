@@ -21,8 +21,8 @@ const TIP_AGE_BLOCKS: u64 = 60;
 /// Blocks over which the block rate is measured.
 const RATE_BLOCKS: u64 = 100;
 
-/// With less room than this the disk is nearly full: some twenty of the largest commits.
-const DISK_FREE_MIN: u64 = 512 << 20;
+/// With less room than this the disk is nearly full: ten of the largest commits.
+const DISK_FREE_MIN: u64 = 128 << 20;
 
 /// What the judgement rests on, all of it taken at one time.
 struct Facts {

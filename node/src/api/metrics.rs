@@ -10,6 +10,13 @@ pub async fn metrics<C: Clock>(context: &ApiContext<C>) -> ApiAnswer {
     if let Ok(status) = context.ask(HEALTH_TIMEOUT, Command::Status).await {
         context.metrics.observe_status(&status);
     }
+    if let Ok(floor) = context.ask(HEALTH_TIMEOUT, Command::FeeFloor).await {
+        context.metrics.observe_fee_floor(floor);
+    }
+    if let Some(machine) = &context.machine {
+        let (database, disk) = (machine.database_bytes(), machine.disk());
+        context.metrics.observe_disk(database, disk);
+    }
     if let Ok((_, tip)) = context.snapshot_at_tip() {
         context.metrics.observe_tip(&tip, context.clock.now().wall);
     }
@@ -37,11 +44,29 @@ mod tests {
                 "archivas_block_duration_seconds_count 2",
                 "archivas_reorgs_total 0",
                 "archivas_peers_ready_total 1",
+                "archivas_peers_known 1",
+                "archivas_ibd_inflight 0",
+                "archivas_mempool_fee_floor 0",
+                "archivas_p2p_sent_total{kind=\"hello\"} 1",
+                "archivas_p2p_received_total{kind=\"hello\"} 1",
+                "archivas_check_seconds_count{what=\"block\"} 2",
                 "archivas_build_info{version=\"1.2.3\",commit=\"abc\"} 1",
             ] {
                 assert!(text.lines().any(|found| found == line), "{line} in {text}");
             }
         }
+        // The one dialled and asked, the other heard of the blocks by announcement.
+        let (ours, theirs) = (node.served_metrics().await, other.served_metrics().await);
+        assert!(ours.contains("archivas_gossip_dials_total 1\n"), "{ours}");
+        assert!(
+            theirs.contains("archivas_gossip_msgs_total 2\n"),
+            "{theirs}"
+        );
+        let bytes = "archivas_p2p_received_bytes_total{kind=\"res\"} ";
+        assert!(
+            theirs.contains(bytes) && !theirs.contains(&format!("{bytes}0")),
+            "{theirs}"
+        );
         node.stop().await;
         other.stop().await;
     }

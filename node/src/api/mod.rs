@@ -65,6 +65,8 @@ pub enum Method {
 pub enum Door {
     /// Over the network: reads and submissions.
     Public,
+    /// Over the address that serves metrics only.
+    Metrics,
     /// Over the admin socket, which only the operator can open: everything.
     Admin,
 }

@@ -106,6 +106,7 @@ impl<'a> Route<'a> {
         match door {
             Door::Admin => Act::find(path).map(Self::Admin).or(Self::find_public(path)),
             Door::Public => Self::find_public(path),
+            Door::Metrics => Self::find_public(path).filter(|route| *route == Self::Metrics),
         }
     }
 
@@ -247,6 +248,14 @@ mod tests {
             Route::find("/blocks/since/7", Door::Public),
             Some(Route::BlocksSince("7"))
         );
+    }
+
+    #[test]
+    fn the_address_for_metrics_has_nothing_else() {
+        assert_eq!(Route::find("/metrics", Door::Metrics), Some(Route::Metrics));
+        for path in ["/", "/chainTip", "/submit", "/events", "/admin/v1/stop"] {
+            assert_eq!(Route::find(path, Door::Metrics), None, "{path}");
+        }
     }
 
     #[test]

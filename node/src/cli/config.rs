@@ -9,13 +9,14 @@ use crate::cli::exit::Failure;
 use crate::cli::node::Knobs;
 use crate::cli::output::Output;
 use crate::cli::{Global, genesis};
+use crate::config::KEYS;
 
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Say whether a node could run with this configuration
     Check(Knobs),
-    /// Print every knob as a node would take it
+    /// Print every knob as a node would take it, and where each value comes from
     Show(Knobs),
 }
 
@@ -36,7 +37,18 @@ pub fn run(command: ConfigCommand, global: &Global, output: &Output) -> Result<(
         return Ok(());
     }
     let layer = config.to_layer();
-    let text = toml::to_string(&layer).expect("knobs are plain values");
-    output.print(&layer, text.trim_end())?;
+    let table = toml::Table::try_from(&layer).expect("knobs are plain values");
+    let origins = knobs.origins(global)?;
+    let mut value = serde_json::to_value(&layer).expect("knobs are plain values");
+    value["origins"] = json!(origins);
+    let text = KEYS.iter().filter_map(|key| {
+        let line = toml::to_string(&toml::Table::from_iter([(
+            (*key).to_owned(),
+            table.get(*key)?.clone(),
+        )]));
+        let line = line.expect("a plain value");
+        Some(format!("{:50} # {}", line.trim_end(), origins.get(*key)?))
+    });
+    output.print(&value, text.collect::<Vec<_>>().join("\n"))?;
     Ok(())
 }

@@ -10,6 +10,7 @@ mod devnet;
 mod exit;
 mod genesis;
 mod key;
+mod miner;
 mod node;
 mod output;
 mod peers;
@@ -17,6 +18,7 @@ mod progress;
 mod report;
 mod secret_input;
 mod state;
+mod teach;
 mod tx;
 pub mod version;
 
@@ -93,6 +95,12 @@ enum Command {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Mine beside a node, through its API
+    Miner(miner::MinerArgs),
+    /// Print a completion script for a shell
+    Completions(teach::CompletionsArgs),
+    /// Write the manual pages
+    Man(teach::ManArgs),
     /// What this program is
     Version,
 }
@@ -160,6 +168,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Status(args) => state::status(&args.client(&global)?, output).await,
             Command::Db(command) => db::run(command, &global, output),
             Command::Config(command) => config::run(command, &global, output),
+            Command::Miner(args) => miner::run(args, &global, output).await,
+            Command::Completions(args) => teach::completions(&args),
+            Command::Man(args) => teach::man(&args, output),
             Command::Version => version::run(output),
         }
     });

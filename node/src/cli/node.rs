@@ -1,5 +1,6 @@
 //! `archivas node`: a whole node in this process, until it is told to stop.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use serde_json::json;
 use crate::cli::exit::Failure;
 use crate::cli::output::Output;
 use crate::cli::{Global, genesis, report, version};
-use crate::config::{Config, Layer};
+use crate::config::{Config, KEYS, Layer};
 use crate::live::admin::AdminSocket;
 use crate::live::clock::LiveClock;
 use crate::live::data_dir::DataDir;
@@ -22,7 +23,7 @@ use crate::live::host::LiveHost;
 use crate::live::machine::LiveMachine;
 use crate::live::miner::{Miner, Pace};
 use crate::live::signals::{StopSignals, end_of_input};
-use crate::live::{entropy, logging};
+use crate::live::{entropy, logging, supervisor};
 use crate::ports::{Host, Spawner};
 use crate::service::{self, Running, Settings};
 
@@ -62,6 +63,31 @@ impl Knobs {
         let mut config = Config::decide(layers, home.as_deref().map(Path::new))?;
         config.log = config.log.shifted(self.verbose, self.quiet);
         Ok(config)
+    }
+
+    /// Where each knob's value comes from, by its key: a flag, a variable, the file, or nobody.
+    ///
+    /// # Errors
+    /// When the file is wrong.
+    pub fn origins(&self, global: &Global) -> Result<BTreeMap<&'static str, String>, Failure> {
+        let keys = |layer: &Layer| toml::Table::try_from(layer).expect("knobs are plain values");
+        let (given, file) = (keys(&self.layer), keys(&global.file()?));
+        let path = global.config.as_deref().unwrap_or(Path::new(""));
+        let origin = |key: &'static str| {
+            let flag = format!("--{key}");
+            let variable = format!("ARCHIVAS_{}", key.replace('-', "_").to_uppercase());
+            let with_value = format!("{flag}=");
+            let by_flag = std::env::args().any(|arg| arg == flag || arg.starts_with(&with_value));
+            let shifted = key == "log" && self.verbose + self.quiet > 0;
+            match (given.contains_key(key), file.contains_key(key)) {
+                _ if shifted => "flag -v or -q".to_owned(),
+                (true, _) if by_flag => format!("flag {flag}"),
+                (true, _) => format!("environment {variable}"),
+                (false, true) => format!("file {}", path.display()),
+                (false, false) => "default".to_owned(),
+            }
+        };
+        Ok(KEYS.iter().map(|key| (*key, origin(key))).collect())
     }
 
     /// Who mines and when; `None` does not.
@@ -123,6 +149,11 @@ pub async fn run(args: NodeArgs, global: &Global, output: &Output) -> Result<(),
     let mut running = started.map_err(|error| about(error.into()))?;
     host.spawner().spawn(socket.serve(running.admin.clone()));
     announce(&config, &genesis, &running, output)?;
+    supervisor::ready();
+    host.spawner().spawn(supervisor::watchdog(
+        running.commands.clone(),
+        host.clock().clone(),
+    ));
     host.spawner()
         .spawn(report::log_events(running.events.resubscribe()));
     if let Some((producer, pace)) = mining {
@@ -139,6 +170,7 @@ pub async fn run(args: NodeArgs, global: &Global, output: &Output) -> Result<(),
         signal = signals.next() => tracing::info!("{signal}: stopping"),
         () = end_of_input(), if config.stop_on_eof => tracing::info!("end of input: stopping"),
     }
+    supervisor::stopping();
     running.stop.cancel();
     // Further signals change nothing: the end is near in any case.
     match tokio::time::timeout(STOP_TIMEOUT, running.done).await {
@@ -191,6 +223,7 @@ async fn settings(config: &Config, genesis: &Genesis) -> Result<Settings, Failur
         genesis: genesis.clone(),
         p2p: config.p2p.address(),
         http: config.http.address(),
+        metrics: config.metrics.address(),
         connect,
         policy: Policy {
             prune_bodies: config.prune,
@@ -235,6 +268,7 @@ fn announce(
         "network": genesis.network,
         "genesisHash": genesis.id().to_string(),
         "http": running.http_addr.map(|address| format!("http://{address}")),
+        "metrics": running.metrics_addr.map(|address| format!("http://{address}/metrics")),
         "p2p": running.p2p_addr.map(|address| address.to_string()),
         "dataDir": config.data_dir,
         "tip": { "height": tip.height.get(), "hash": tip.id.to_string() },

@@ -11,7 +11,7 @@ use redb::{DatabaseError, StorageBackend};
 use crate::store::Store;
 
 /// The database; nothing else of the node's state is on disk.
-const DATABASE: &str = "archivas.redb";
+pub const DATABASE: &str = "archivas.redb";
 /// A database being created; a crash may leave one, and it holds nothing.
 const UNFINISHED: &str = "archivas.redb.new";
 /// Held locked while a process uses the directory.

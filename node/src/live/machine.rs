@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::live::data_dir::DATABASE;
 use crate::live::logging;
 use crate::ports::{DiskSpace, Machine};
 
@@ -25,6 +26,11 @@ impl Machine for LiveMachine {
             total: disk.f_blocks.saturating_mul(disk.f_frsize),
             free: disk.f_bavail.saturating_mul(disk.f_frsize),
         })
+    }
+
+    fn database_bytes(&self) -> Option<u64> {
+        let file = std::fs::metadata(self.data_dir.join(DATABASE));
+        file.ok().map(|file| file.len())
     }
 
     fn log(&self) -> String {

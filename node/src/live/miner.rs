@@ -187,7 +187,7 @@ impl Miner {
 }
 
 /// Tries nonces from 0 on until one seals, or `give_up` says so.
-fn grind(header: Header, give_up: &AtomicBool) -> Option<Header> {
+pub fn grind(header: Header, give_up: &AtomicBool) -> Option<Header> {
     let target = header.bits.expand().expect("the chain made this header");
     let mut bytes = header.encode();
     let mut nonce = 0;

@@ -14,3 +14,4 @@ pub mod miner;
 pub mod network;
 pub mod signals;
 pub mod snapshot_file;
+pub mod supervisor;

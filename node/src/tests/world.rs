@@ -277,6 +277,7 @@ impl TestNode {
             genesis: genesis(),
             p2p: Some(([10, 0, 0, number], 9090).into()),
             http: Some(([10, 0, 0, number], 8080).into()),
+            metrics: Some(([10, 0, 0, number], 9091).into()),
             connect,
             policy,
             build: build_info(),
