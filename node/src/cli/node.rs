@@ -226,7 +226,7 @@ async fn settings(config: &Config, genesis: &Genesis) -> Result<Settings, Failur
         metrics: config.metrics.address(),
         connect,
         policy: Policy {
-            prune_bodies: config.prune,
+            prune: config.prune,
             tx_index: !config.no_txindex,
             ..Policy::default()
         },

@@ -241,7 +241,7 @@ impl TestNode {
     pub(crate) async fn start_pruning(undo_blocks: u64) -> Self {
         let policy = Policy {
             undo_blocks,
-            prune_bodies: true,
+            prune: true,
             ..Policy::default()
         };
         Self::start_with(TestHost::new(), 1, Vec::new(), policy).await

@@ -1,5 +1,6 @@
-//! Letting go of what lies behind: undo that no reorganization may need, and, where the operator
-//! wants it, the bodies below (`protocol.md` §5).
+//! Letting go of what lies behind, where the operator wants it: undo far below the reorg window, and
+//! the bodies with it (`protocol.md` §5). A node that keeps all bodies keeps all undo, a tenth of them
+//! at most, and so can follow a branch from anywhere: a fork below the horizon would strand it.
 //!
 //! Two heights say how far that went. No block up to the *horizon* can be reverted; bodies begin above
 //! the *base*, which is never above the horizon, so that what can be reverted is always here whole.
@@ -61,6 +62,9 @@ impl<S: Reader> Draft<'_, S> {
     }
 
     fn prune_heights(&mut self, most: u64) -> Result<(), StorageError> {
+        if !self.policy.prune {
+            return Ok(());
+        }
         let kept = self.policy.undo_blocks;
         let due = self.view.tip.height.saturating_sub(kept);
         for _ in 0..most {
@@ -72,7 +76,7 @@ impl<S: Reader> Draft<'_, S> {
             write::set_undo(&mut self.rows, &id, None);
         }
         for _ in 0..most {
-            if !self.policy.prune_bodies || self.view.base >= self.view.horizon {
+            if self.view.base >= self.view.horizon {
                 break;
             }
             self.view.base = self.view.base.next();

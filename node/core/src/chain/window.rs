@@ -21,10 +21,10 @@ use crate::storage::{Reader, Storage, StorageError};
 pub struct Policy {
     /// How many blocks may be left for another branch without the operator.
     pub reorg_depth_max: u64,
-    /// How many blocks below the tip can be reverted; what lies deeper is let go of.
+    /// How many blocks below the tip can be reverted by a node that lets go of what lies deeper.
     pub undo_blocks: u64,
-    /// Whether bodies that can no longer be reverted are let go of too, and their rows in indexes.
-    pub prune_bodies: bool,
+    /// Whether it does: of undo, bodies and their rows in indexes.
+    pub prune: bool,
     /// Whether confirmed transfers are found by their id and by account.
     pub tx_index: bool,
     /// A tip of less work is one of a node that still catches up: it follows every branch.
@@ -36,7 +36,7 @@ impl Default for Policy {
         Self {
             reorg_depth_max: REORG_DEPTH_MAX,
             undo_blocks: UNDO_BLOCKS,
-            prune_bodies: false,
+            prune: false,
             tx_index: true,
             minimum_chainwork: Work::ZERO,
         }

@@ -14,11 +14,11 @@ const KEPT: u64 = 4;
 /// Not long after the last block of the lab: no tip is old.
 const SOON: Timestamp = Timestamp::new(1_700_001_000_000);
 
-fn short(mut chain: Chain<MemoryStorage>, prune_bodies: bool) -> Chain<MemoryStorage> {
+fn short(mut chain: Chain<MemoryStorage>, prune: bool) -> Chain<MemoryStorage> {
     chain.set_policy(Policy {
         reorg_depth_max: KEPT - 1,
         undo_blocks: KEPT,
-        prune_bodies,
+        prune,
         ..Policy::default()
     });
     chain
@@ -39,33 +39,26 @@ fn heights(chain: &Chain<MemoryStorage>, line: &[BlockId], table: Table) -> Vec<
 }
 
 #[test]
-fn undo_is_kept_as_deep_as_blocks_can_be_reverted_and_bodies_unless_told_otherwise() {
-    for prune_bodies in [false, true] {
+fn undo_and_bodies_are_kept_unless_told_otherwise() {
+    for prune in [false, true] {
         let mut lab = Lab::new();
-        let mut chain = short(lab.chain(), prune_bodies);
+        let mut chain = short(lab.chain(), prune);
         let line = lab.busy_line(lab.root, 10, 1);
         for (at, id) in line.iter().enumerate() {
             offer(&mut chain, &lab, core::slice::from_ref(id));
             let tip = at as u64 + 1;
             let deepest = tip.saturating_sub(KEPT) + 1;
             let recent: Vec<u64> = (deepest..=tip).collect();
-            assert_eq!(heights(&chain, &line, Table::Undo), recent);
-            let bodies = if prune_bodies {
-                recent
-            } else {
-                (1..=tip).collect()
-            };
-            assert_eq!(heights(&chain, &line, Table::Bodies), bodies);
+            let kept = if prune { recent } else { (1..=tip).collect() };
+            assert_eq!(heights(&chain, &line, Table::Undo), kept);
+            assert_eq!(heights(&chain, &line, Table::Bodies), kept);
         }
         let first = lab.get(&line[0]).block.transfers()[0].id();
         let found = schema::tx_location(chain.reader(), &first).unwrap();
-        assert_eq!(found.is_none(), prune_bodies);
+        assert_eq!(found.is_none(), prune);
         assert_eq!(accounts(&chain), lab.get(&line[9]).accounts);
-        let base = if prune_bodies { 6 } else { 0 };
-        assert_eq!(
-            (chain.horizon(), chain.base()),
-            (Height::new(6), Height::new(base))
-        );
+        let base = Height::new(if prune { 6 } else { 0 });
+        assert_eq!((chain.horizon(), chain.base()), (base, base));
         let again = reopen(&chain, &lab);
         assert_eq!(again.reader(), chain.reader());
         assert_eq!(
@@ -73,6 +66,17 @@ fn undo_is_kept_as_deep_as_blocks_can_be_reverted_and_bodies_unless_told_otherwi
             (chain.horizon(), chain.base())
         );
     }
+}
+
+#[test]
+fn a_node_that_keeps_its_bodies_leaves_however_long_a_chain_for_more_work() {
+    let mut lab = Lab::new();
+    let mut chain = short(lab.chain(), false);
+    let ours = lab.busy_line(lab.root, 10, 1);
+    let theirs = lab.line(lab.root, 25, 2);
+    offer(&mut chain, &lab, &ours);
+    offer(&mut chain, &lab, &theirs);
+    assert_eq!(chain.tip().id, theirs[24]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_replay_of_a_pruned_chain_begins_where_undo_leads_back_to() {
     let (mut chain, ours, _) = lived(&mut lab);
     chain.set_policy(Policy {
         undo_blocks: 7,
-        prune_bodies: true,
+        prune: true,
         ..Policy::default()
     });
     while chain.prune().unwrap() {}
