@@ -148,6 +148,9 @@ impl<H: Host, S: Storage> Driver<H, S> {
             if is_transfer {
                 self.handle_more_transfers()?;
             }
+            if H::CHECKS_INVARIANTS {
+                self.node.check_invariants();
+            }
             self.settle().await?;
         }
     }

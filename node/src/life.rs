@@ -81,6 +81,7 @@ impl<H: Host> Host for LifeHost<H> {
     type Network = H::Network;
     type Spawner = LifeSpawner<H::Spawner>;
     type Checker = H::Checker;
+    const CHECKS_INVARIANTS: bool = H::CHECKS_INVARIANTS;
 
     fn clock(&self) -> &H::Clock {
         self.host.clock()

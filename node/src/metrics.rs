@@ -13,6 +13,7 @@ use archivas_core::mempool::FeeRate;
 use archivas_core::node::{Event, Status};
 use archivas_core::p2p::peer::Disconnect;
 use archivas_core::primitives::{Millis, Timestamp, Work};
+use archivas_core::probes::Probes;
 use archivas_core::schema::Tip;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -22,7 +23,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::ports::{BuildInfo, DiskSpace};
-use labelled::Labelled;
+use labelled::{Labelled, Probed};
 pub use traffic::Traffic;
 
 /// The media type of `Metrics::render`.
@@ -68,13 +69,18 @@ pub struct Metrics {
 
 impl Metrics {
     /// The metrics of a node that has done nothing yet.
-    pub fn new(build: &BuildInfo) -> Self {
+    pub fn new(build: &BuildInfo, probes: Probes) -> Self {
         let mut names = Names(Registry::with_prefix("archivas"));
         let info = Info::new(vec![
             ("version", build.version.clone()),
             ("commit", build.commit.clone()),
         ]);
         names.0.register("build", "What this program is", info);
+        names.0.register(
+            "probe",
+            "Times that a rare state was reached",
+            Probed(probes),
+        );
         Self {
             tip_height: names.default("tip_height", "Height of the tip"),
             tip_age: names.default("tip_age_seconds", "Time since the tip's timestamp"),
@@ -331,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_new_block_counts_and_its_time_since_the_parent_is_observed() {
-        let metrics = Metrics::new(&build_info());
+        let metrics = Metrics::new(&build_info(), Probes::default());
         metrics.observe_event(&tip_changed(tip(1, 0), tip(2, 15_000), 0, 1));
         metrics.observe_event(&tip_changed(tip(2, 15_000), tip(5, 60_000), 0, 3));
         assert_lines(
@@ -348,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_branch_that_waits_for_the_operator_is_an_alarm() {
-        let metrics = Metrics::new(&build_info());
+        let metrics = Metrics::new(&build_info(), Probes::default());
         let id = BlockId::from_bytes([7; 32]);
         metrics.observe_event(&Event::BranchHeld { id });
         assert_lines(&metrics, &["archivas_fork_alarms_total 1"]);
@@ -356,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_reorganization_counts_with_its_depth() {
-        let metrics = Metrics::new(&build_info());
+        let metrics = Metrics::new(&build_info(), Probes::default());
         metrics.observe_event(&tip_changed(tip(4, 0), tip(5, 0), 3, 4));
         assert_lines(
             &metrics,
@@ -372,7 +378,7 @@ mod tests {
 
     #[test]
     fn refused_blocks_count_by_the_rule_that_they_broke() {
-        let metrics = Metrics::new(&build_info());
+        let metrics = Metrics::new(&build_info(), Probes::default());
         for code in ["bad_seal", "bad_bits", "bad_seal"] {
             let id = BlockId::ZERO;
             metrics.observe_event(&Event::BlockRefused { id, code });
@@ -388,7 +394,7 @@ mod tests {
 
     #[test]
     fn the_tips_age_is_by_the_nodes_calendar() {
-        let metrics = Metrics::new(&build_info());
+        let metrics = Metrics::new(&build_info(), Probes::default());
         let header = genesis().header();
         let (id, height, chainwork) = (header.id(), header.height, Work::from_be_bytes([1; 32]));
         let tip = Tip {
@@ -408,7 +414,7 @@ mod tests {
 
     #[test]
     fn the_names_are_those_that_boards_and_alerts_rely_on() {
-        let metrics = Metrics::new(&build_info());
+        let metrics = Metrics::new(&build_info(), Probes::default());
         let text = metrics.render();
         let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let mut names: Vec<&str> = names.collect();
@@ -422,7 +428,7 @@ mod tests {
 
     #[test]
     fn every_metric_is_ours_by_name() {
-        let metrics = Metrics::new(&build_info());
+        let metrics = Metrics::new(&build_info(), Probes::default());
         metrics.observe_request("/", 500, Millis::new(3));
         metrics.observe_submit_ignored("other");
         let text = metrics.render();

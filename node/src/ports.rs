@@ -76,6 +76,8 @@ pub trait Host: Clone + Send + Sync + 'static {
     type Spawner: Spawner;
     /// Heavy work.
     type Checker: Checker;
+    /// Whether the loop checks the node's caps and indexes after each input: dear, for simulations.
+    const CHECKS_INVARIANTS: bool = false;
     /// Time.
     fn clock(&self) -> &Self::Clock;
     /// Streams.

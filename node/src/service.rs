@@ -11,6 +11,7 @@ use archivas_core::chain::{OpenError, Policy};
 pub use archivas_core::node::TipInfo;
 use archivas_core::node::{Event, Node, NodeConfig};
 use archivas_core::params::Genesis;
+use archivas_core::probes::Probes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -62,6 +63,8 @@ pub struct Running {
     pub tip: watch::Receiver<TipInfo>,
     /// What happened, from the start of this life; a slow reader loses the oldest.
     pub events: broadcast::Receiver<Event>,
+    /// The counters of rare states of this life.
+    pub probes: Probes,
     /// The bound address for peers.
     pub p2p_addr: Option<SocketAddr>,
     /// The bound address for HTTP.
@@ -113,7 +116,8 @@ pub async fn start<H: Host>(
     let (events_out, events) = broadcast::channel(EVENTS_MAX);
     let (done_out, done) = oneshot::channel();
     let stop = CancellationToken::new();
-    let metrics = Arc::new(Metrics::new(&settings.build));
+    let probes = node.probes().clone();
+    let metrics = Arc::new(Metrics::new(&settings.build, probes.clone()));
 
     let (life_host, life) = LifeHost::begin(host.clone());
     let feeds = Feeds {
@@ -156,6 +160,7 @@ pub async fn start<H: Host>(
         commands,
         tip,
         events,
+        probes,
         p2p_addr,
         http_addr,
         metrics_addr,

@@ -4,9 +4,11 @@
 mod bench;
 mod explore;
 mod files;
+mod golden;
 mod list;
 mod output;
 mod picture;
+mod probes;
 mod replay;
 mod report;
 mod rows;
@@ -78,10 +80,12 @@ enum Command {
     Explore(explore::ExploreArgs),
     /// End a node at every operation of its disk, with every outcome
     Sweep(sweep::SweepArgs),
-    /// What there is: scenarios, checks, faults
+    /// What there is: scenarios, checks, faults, probes
     List(list::ListArgs),
     /// The plan that a scenario has for a seed, every range drawn
     Show(show::ShowArgs),
+    /// The digests of a list of scenarios and seeds, in one process
+    Golden(golden::GoldenArgs),
     /// How fast the simulator is on this machine, and where the time goes
     Bench(bench::BenchArgs),
 }
@@ -155,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Explore(args) => explore::explore(&args, &output),
         Command::Sweep(args) => sweep::sweep(&args, &output),
         Command::List(args) => list::list(args, &output),
+        Command::Golden(args) => golden::golden(&args, &output),
         Command::Show(args) => show::show(&args, &output),
         Command::Bench(args) => bench::bench(args, &output),
     };

@@ -66,6 +66,8 @@ pub struct SeedResult {
     pub failed: Option<Box<Outcome>>,
     /// How often each fault fired.
     pub faults: BTreeMap<String, u64>,
+    /// How often each probe was hit.
+    pub probes: BTreeMap<String, u64>,
     /// Virtual time, in milliseconds.
     pub simulated_ms: u64,
     /// Real time, in seconds.
@@ -177,6 +179,7 @@ impl Campaign {
             verdict,
             simulated_ms: outcome.simulated.get(),
             faults: outcome.faults.clone(),
+            probes: outcome.probes.clone(),
             failed: (verdict != Verdict::Pass).then(|| Box::new(outcome)),
             real_s: report.real_s,
         }
@@ -220,6 +223,7 @@ impl Campaign {
             verdict: outcome.verdict(),
             failed: Some(Box::new(outcome)),
             faults: BTreeMap::new(),
+            probes: BTreeMap::new(),
             simulated_ms: 0,
             real_s: 0.0,
         }
@@ -255,6 +259,16 @@ impl Harvest {
             *runs += u64::from(*times > 0);
         }
         sums
+    }
+
+    /// Every probe that was hit, and in how many runs.
+    #[must_use]
+    pub fn probes(&self) -> BTreeMap<&str, u64> {
+        let mut runs = BTreeMap::new();
+        for name in self.results.iter().flat_map(|result| result.probes.keys()) {
+            *runs.entry(name.as_str()).or_default() += 1;
+        }
+        runs
     }
 
     /// The failing seeds by cause; the group whose quickest seed is quickest comes first.
@@ -387,6 +401,7 @@ mod tests {
                 verdict: outcome.verdict(),
                 failed: Some(Box::new(outcome)),
                 faults: [("cut".into(), number)].into(),
+                probes: BTreeMap::new(),
                 simulated_ms: 0,
                 real_s: 0.0,
             }

@@ -29,6 +29,7 @@ impl ports::Host for NodeHost {
     type Network = NodeNetwork;
     type Spawner = NodeSpawner;
     type Checker = NodeChecker;
+    const CHECKS_INVARIANTS: bool = true;
 
     fn clock(&self) -> &NodeClock {
         &self.clock

@@ -15,7 +15,9 @@ use archivas_scenarios::world::{CheckCount, NodeIndex, Tip, TipMove, Violation, 
 use crate::feed::{Remark, Said};
 
 pub mod history;
+pub mod model;
 pub mod money;
+pub mod pool;
 
 use history::Known;
 
@@ -68,6 +70,18 @@ pub const STORED_STATES_AGREE: Check = Check {
     about: "nodes with the same tip have the same account rows, byte for byte",
 };
 /// See [`ALL`].
+pub const MODEL_AGREES: Check = Check {
+    name: "model_agrees",
+    kind: ViolationKind::Safety,
+    about: "the naive model accepts the best chain, block by block, and has the same accounts",
+};
+/// See [`ALL`].
+pub const POOL_IS_RIGHT: Check = Check {
+    name: "pool_is_right",
+    kind: ViolationKind::Safety,
+    about: "what waits in a mempool is not confirmed, follows its account and is covered by it",
+};
+/// See [`ALL`].
 pub const NO_FALSE_VERDICT: Check = Check {
     name: "no_false_verdict",
     kind: ViolationKind::Safety,
@@ -107,6 +121,8 @@ pub const ALL: &[Check] = &[
     STORED_STATE_ROOT,
     STORED_NONCES,
     STORED_STATES_AGREE,
+    MODEL_AGREES,
+    POOL_IS_RIGHT,
     NO_FALSE_VERDICT,
     NO_FALSE_BLAME,
     RUNS_ON,
@@ -124,6 +140,8 @@ pub const IN_EVERY_RUN: &[Check] = &[
     STORED_STATE_ROOT,
     STORED_NONCES,
     STORED_STATES_AGREE,
+    MODEL_AGREES,
+    POOL_IS_RIGHT,
     NO_FALSE_VERDICT,
     RUNS_ON,
     CORE_ANSWERS,
@@ -337,6 +355,10 @@ impl Judges {
             };
             let nonces = money::nonces(rows);
             self.judge(STORED_NONCES, about, nonces);
+            if !states.contains_key(&tip) {
+                let agrees = model::agrees(rows, &self.genesis);
+                self.judge(MODEL_AGREES, about, agrees);
+            }
             let (first, same) = *states.entry(tip).or_insert((*node, state));
             let differs = || format!("has the tip of node {} and other accounts", first.0);
             let agree = (same == state).then_some(()).ok_or_else(differs);

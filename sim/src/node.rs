@@ -1,6 +1,7 @@
 //! One simulated node: its machine, its disk, and its lives, each of which is the real service on a
 //! madsim node of its own. Here are the ways in which a life begins and ends.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use archivas::ports::{BuildInfo, Command, Spawner};
@@ -10,6 +11,7 @@ use archivas_core::chain::Policy;
 use archivas_core::node::TipInfo;
 use archivas_core::params::Genesis;
 use archivas_core::primitives::{Address, Timestamp};
+use archivas_core::probes::Probes;
 use archivas_core::storage::StorageError;
 use archivas_scenarios::draws::Draws;
 use archivas_scenarios::plan;
@@ -87,6 +89,8 @@ pub struct SimNode {
     /// Counts its lives, from 1.
     pub lives: u64,
     life: Option<Life>,
+    /// Probes of all its lives.
+    probes: Vec<Probes>,
 }
 
 /// One life of a node.
@@ -176,6 +180,7 @@ impl SimNode {
             polls: Polls::default(),
             lives: 0,
             life: None,
+            probes: Vec::new(),
         }
     }
 
@@ -232,6 +237,7 @@ impl SimNode {
         let result = begun.await.unwrap_or(Err(NotStarted::Died));
         match result {
             Ok((running, store)) => {
+                self.probes.push(running.probes.clone());
                 self.life = Some(self.watch(home, running, store));
                 Ok(())
             }
@@ -270,6 +276,13 @@ impl SimNode {
         }
         self.note(if paused { "pause" } else { "resume" });
         true
+    }
+
+    /// Adds the hits of its lives' probes to a sum by name.
+    pub fn add_probes(&self, sum: &mut BTreeMap<String, u64>) {
+        for (name, hits) in self.probes.iter().flat_map(Probes::hits) {
+            *sum.entry(name.into()).or_default() += hits;
+        }
     }
 
     /// Its clocks' skew.

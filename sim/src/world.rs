@@ -3,14 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use archivas::ports::Command;
+use archivas::store::Snapshot;
+use archivas_core::node::MempoolEntry;
 use archivas_core::params::Genesis;
-use archivas_core::primitives::{Millis, TxId};
+use archivas_core::primitives::{BlockId, Millis, TxId};
+use archivas_core::schema;
 use archivas_scenarios::draws::Draws;
 use archivas_scenarios::plan::{Plan, producer_key};
 use archivas_scenarios::world::{
     Act, Effect, HarnessError, HttpAnswer, HttpRequest, LinkIndex, Mined, Moment, NodeIndex, Tip,
     TipMove, Unreachable, Violation, World, WorldKind, WorldReport,
 };
+use tokio::sync::oneshot;
 
 use crate::agenda::Agenda;
 use crate::disk::Disk;
@@ -262,6 +267,42 @@ impl SimWorld {
         }
     }
 
+    /// Every mempool against its node's accounts; a node that is just changing both is left out.
+    async fn judge_pools(&mut self) {
+        for node in (0..self.nodes.len()).map(NodeIndex) {
+            let Some((tip, pool)) = self.pool(node).await else {
+                continue;
+            };
+            let rows = self.rows(node);
+            let at_tip = |rows: &Snapshot| schema::tip(rows).is_ok_and(|stored| stored.id == tip);
+            let Some(rows) = rows.filter(at_tip) else {
+                continue;
+            };
+            let about = self.about(node);
+            let finding = judges::pool::is_right(&rows, &pool);
+            self.judges.judge(judges::POOL_IS_RIGHT, about, finding);
+        }
+    }
+
+    /// What waits in the pool of a node that answers, is not walking, and whose tip is committed.
+    async fn pool(&self, node: NodeIndex) -> Option<(BlockId, Vec<MempoolEntry>)> {
+        let node = &self.nodes[node.0];
+        let life = node.life().filter(|_| !node.is_paused())?;
+        let ask = async {
+            let (answer, status) = oneshot::channel();
+            life.commands.send(Command::Status(answer)).await.ok()?;
+            let status = status.await.ok().filter(|status| !status.walking)?;
+            let (answer, pool) = oneshot::channel();
+            life.commands.send(Command::Mempool(answer)).await.ok()?;
+            Some((status.tip.id, pool.await.ok()?))
+        };
+        tokio::select! {
+            biased;
+            pool = ask => pool,
+            () = self.around.agenda.sleep(COMMAND_NS_MAX) => None,
+        }
+    }
+
     fn judge_everything(&mut self) {
         for node in (0..self.nodes.len()).map(NodeIndex) {
             self.judge_running(node);
@@ -389,6 +430,7 @@ impl World for SimWorld {
         self.judge_remarks();
         if moment == Moment::Quiet {
             self.judge_everything();
+            self.judge_pools().await;
         }
         self.judge_fault();
         self.judges.take_found()
@@ -404,12 +446,16 @@ impl World for SimWorld {
             .into_iter()
             .map(|(name, count)| (name.into(), count))
             .collect();
+        let mut probes = faults.clone();
+        for node in &self.nodes {
+            node.add_probes(&mut probes);
+        }
         // Whatever is dropped after this is no part of the run.
         self.around.trace.freeze();
         WorldReport {
             checks: self.judges.counts(),
             faults,
-            probes: BTreeMap::new(),
+            probes,
             digest: Some(self.around.trace.digest().to_bytes()),
         }
     }

@@ -1,6 +1,6 @@
 //! The promise that everything else stands on: a seed is a run. The same digest twice in one process,
 //! beside other runs, in two processes; another seed another. Debug and release agree through
-//! `ci/digests.sh`.
+//! `ci/golden.sh`.
 
 use archivas_core::primitives::Millis;
 use archivas_scenarios::plan::{Overrides, Plan, load};

@@ -16,6 +16,7 @@ pub mod node;
 pub mod p2p;
 pub mod params;
 pub mod primitives;
+pub mod probes;
 pub mod rules;
 pub mod schema;
 pub mod storage;

@@ -43,6 +43,7 @@ use crate::primitives::limits::{BLOCK_TRANSFERS_MAX, HEADER_BYTES};
 use crate::primitives::{
     Address, Block, BlockId, Instant, Now, SignedHash, SignedTransfer, TxId, codec,
 };
+use crate::probes::{Probes, probe};
 use crate::storage::{Storage, StorageError};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -158,6 +159,7 @@ pub struct Node<S> {
     actions: VecDeque<Action>,
     /// Peers with something to be served, in turn.
     serving: VecDeque<PeerId>,
+    probes: Probes,
 }
 
 impl<S: Storage> Node<S> {
@@ -199,10 +201,14 @@ impl<S: Storage> Node<S> {
             timers: Timers::default(),
             actions: VecDeque::new(),
             serving: VecDeque::new(),
+            probes: Probes::default(),
         };
         node.load_bans(now)?;
         match node.chain.is_walking() {
-            true => node.timers.set(Timer::Walk, now.monotonic),
+            true => {
+                probe!(node.probes, "walk.interrupted_by_an_end");
+                node.timers.set(Timer::Walk, now.monotonic);
+            }
             false => node.reload(now)?,
         }
         for addr in node.targets.addrs() {
@@ -324,6 +330,11 @@ impl<S: Storage> Node<S> {
     /// The chain, for reading.
     pub const fn chain(&self) -> &Chain<S> {
         &self.chain
+    }
+
+    /// The counters of rare states, for reading while the node runs.
+    pub const fn probes(&self) -> &Probes {
+        &self.probes
     }
 
     /// The pool, for reading.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use archivas_core::probes::Probes;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
 /// Metrics of one name, one for each value of one label. Clones share them.
@@ -54,6 +55,25 @@ impl<M: EncodeMetric + TypedMetric> EncodeMetric for Labelled<M> {
 
     fn metric_type(&self) -> MetricType {
         M::TYPE
+    }
+}
+
+/// The node's probes, as counters that differ in the label `probe`; those never hit count 0.
+#[derive(Debug)]
+pub(super) struct Probed(pub Probes);
+
+impl EncodeMetric for Probed {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), fmt::Error> {
+        for (name, count) in self.0.counts() {
+            let label = [("probe", name)];
+            let mut family = encoder.encode_family(&label)?;
+            family.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Counter
     }
 }
 

@@ -16,6 +16,7 @@ use archivas_core::primitives::{
     AccountNonce, Amount, Block, Height, Instant, Memo, Millis, Now, Payment, SecretKey,
     SignedTransfer,
 };
+use archivas_core::probes::Probes;
 use archivas_core::rules::Law;
 use archivas_core::schema;
 use redb::backends::InMemoryBackend;
@@ -388,7 +389,7 @@ impl TestApi {
             clock: host.clock,
             genesis: Arc::new(genesis()),
             build: build_info(),
-            metrics: Arc::new(Metrics::new(&build_info())),
+            metrics: Arc::new(Metrics::new(&build_info(), Probes::default())),
             machine: None,
             stop: CancellationToken::new(),
         }));

@@ -30,8 +30,9 @@ pub(super) struct Transfers {
     /// The next nonce of each key that has sent anything.
     nonces: BTreeMap<usize, u64>,
     sent: Vec<Sent>,
-    /// Transfers that nodes were offered and need not take, with the key that pays.
-    wild: BTreeMap<TxId, usize>,
+    /// Every transfer that any node was offered, with the key that pays: it may be confirmed even when
+    /// no answer came.
+    offered: BTreeMap<TxId, usize>,
     /// Whether events are placed without knowing what nodes do, so that what does not enter is no news.
     may_miss: bool,
     next_look: Option<Millis>,
@@ -53,7 +54,6 @@ struct Waiting {
 /// A transfer that a node has accepted.
 struct Sent {
     id: TxId,
-    key: usize,
     at: Millis,
     relayed_to: Vec<bool>,
     is_relayed: bool,
@@ -80,7 +80,7 @@ impl Transfers {
             waiting: Vec::new(),
             nonces: BTreeMap::new(),
             sent: Vec::new(),
-            wild: BTreeMap::new(),
+            offered: BTreeMap::new(),
             may_miss: plan.expect.may_miss,
             next_look: None,
             asked_at: vec![None; plan.nodes.len()],
@@ -141,7 +141,7 @@ impl Transfers {
                         stage
                             .tally
                             .check(checks::SUBMIT_ACCEPTED, true, place, String::new);
-                        self.note_sent(id, from, now, stage.nodes.len());
+                        self.note_sent(id, now, stage.nodes.len());
                     }
                 }
                 Try::Declined(why) => {
@@ -188,6 +188,7 @@ impl Transfers {
             Nonces::Successive => {
                 let nonce = self.nonces.get(&workload.from).copied().unwrap_or(0);
                 let tried = send(stage, &workload, (nonce, workload.amount)).await;
+                self.offered.insert(tried.0, workload.from);
                 self.settle_try(at, tried)
             }
             Nonces::Wild { ahead, empties } => {
@@ -201,7 +202,7 @@ impl Transfers {
                 let all = Amount::new(balance.saturating_sub(workload.fee.get()).max(1));
                 let amount = if empties { all } else { workload.amount };
                 let (id, tried) = send(stage, &workload, (nonce, amount)).await;
-                self.wild.insert(id, workload.from);
+                self.offered.insert(id, workload.from);
                 match tried {
                     Try::Silent(why) | Try::NotNow(why) => Try::Declined(why),
                     tried => tried,
@@ -224,10 +225,9 @@ impl Transfers {
         }
     }
 
-    fn note_sent(&mut self, id: TxId, key: usize, now: Millis, nodes: usize) {
+    fn note_sent(&mut self, id: TxId, now: Millis, nodes: usize) {
         self.sent.push(Sent {
             id,
-            key,
             at: now,
             relayed_to: vec![false; nodes],
             is_relayed: self.relayed_within.is_none(),
@@ -349,13 +349,8 @@ impl Transfers {
             if self.confirmed_within.is_some() || !stage.plan.expect.core.is_empty() {
                 check_same_block(stage, &up, sent).await;
             }
-            if let Some(node) = up.first()
-                && is_confirmed(stage, *node, &sent.id).await
-            {
-                *counts.entry(sent.key).or_default() += 1;
-            }
         }
-        for (id, key) in &self.wild {
+        for (id, key) in &self.offered {
             if let Some(node) = up.first()
                 && is_confirmed(stage, *node, id).await
             {

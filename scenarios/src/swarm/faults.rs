@@ -7,8 +7,11 @@ use crate::plan::{ActDoc, EventDoc, Seconds};
 
 use super::{LAST_S, Maker, name, thousandths};
 
+/// Makes one happening of a kind.
+type Make = fn(&Maker, &mut Draw) -> Vec<EventDoc>;
+
 /// The kinds, each by the name of its draws.
-const KINDS: &[(&str, fn(&Maker, &mut Draw) -> Vec<EventDoc>)] = &[
+const KINDS: &[(&str, Make)] = &[
     ("swarm.kill", Maker::kill),
     ("swarm.power_loss", Maker::power_loss),
     ("swarm.stop", Maker::stop),

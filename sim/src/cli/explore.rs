@@ -15,7 +15,7 @@ use clap::Args;
 use super::output::{Output, Style, table};
 use super::run::write_failure;
 use super::spans::{grouped, human, parse_span, rate, seconds};
-use super::{Trouble, code_of, default_folder, exit, files, find, parse_seed};
+use super::{Trouble, code_of, default_folder, exit, files, find, parse_seed, probes};
 use crate::explore::{Campaign, Group, Harvest, SeedResult, Seeds};
 use crate::failure::{Failure, what_failed};
 use crate::seed::Seed;
@@ -57,6 +57,9 @@ pub struct ExploreArgs {
     /// This share of the runs is made twice, to compare digests
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = parse_share)]
     check_determinism: u64,
+    /// Fail unless some seed hits each of the probes listed in this file
+    #[arg(long, value_name = "FILE")]
+    min_probes: Option<PathBuf>,
 }
 
 /// Seeds of each scenario when the command line names none.
@@ -67,6 +70,7 @@ const PROGRESS_S: f64 = 30.0;
 /// Runs the campaign.
 pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
     let campaign = campaign(args)?;
+    let wanted = args.min_probes.as_deref().map(probes::read).transpose()?;
     if campaign.scenarios.is_empty() || campaign.seeds == Seeds::Count(0) {
         return Err(Trouble::new(
             exit::NOTHING,
@@ -91,7 +95,18 @@ pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
     if let Some(path) = &args.junit {
         files::write(path, &files::junit(&campaign, &harvest, &failures))?;
     }
-    Ok(code_of(harvest.verdict()))
+    let wanted = wanted.unwrap_or_default();
+    let missed = probes::missed(&wanted, &harvest);
+    if !missed.is_empty() {
+        let text = format!("VACUOUS: no seed hit {}", missed.join(", "));
+        output.line(&output.styled(&text, Style::Red));
+    }
+    let blind = if missed.is_empty() {
+        Verdict::Pass
+    } else {
+        Verdict::Vacuous
+    };
+    Ok(code_of(harvest.verdict().max(blind)))
 }
 
 fn campaign(args: &ExploreArgs) -> Result<Campaign, Trouble> {

@@ -5,8 +5,8 @@ use archivas_scenarios::plan::{BUILT_IN, BuiltIn, Overrides, Scenario};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::Trouble;
 use super::output::{Output, table};
+use super::{Trouble, probes};
 use crate::{faults, judges, runner};
 
 /// `list`.
@@ -25,6 +25,8 @@ enum What {
     Checks,
     /// Everything that goes wrong on purpose
     Faults,
+    /// Rare states, counted when they are reached
+    Probes,
 }
 
 /// Prints the list.
@@ -38,6 +40,10 @@ pub fn list(args: ListArgs, output: &Output) -> Result<u8, Trouble> {
         What::Checks => all_checks()
             .map(|check| (check.name.into(), check.about.into()))
             .collect(),
+        What::Probes => {
+            let entry = |(name, about): (&str, &str)| (name.into(), about.into());
+            probes::all().map(entry).collect()
+        }
         What::Faults => {
             let entry = |(name, about): &(&str, &str)| ((*name).into(), (*about).into());
             faults::ALL.iter().map(entry).collect()

@@ -9,6 +9,7 @@ use crate::p2p::peer::PeerId;
 use crate::p2p::score::Misbehaviour;
 use crate::params::peers::{BLOCK_CHECKS_MAX, OWN_BLOCK_CHECKS_MAX};
 use crate::primitives::{Block, BlockId, Now};
+use crate::probes::probe;
 use crate::rules::{CheckedBlock, Invalid, check_seal};
 use crate::schema::Status;
 use crate::storage::{Storage, StorageError};
@@ -20,7 +21,10 @@ impl<S: Storage> Node<S> {
     pub fn handle_block(&mut self, ticket: Ticket, block: Block) {
         match check_seal(&block.header) {
             Err(why) => self.answer_block_refused(ticket, &BlockOutcome::Invalid(why)),
-            Ok(()) if self.own_block_checks() >= OWN_BLOCK_CHECKS_MAX => self.answer_busy(ticket),
+            Ok(()) if self.own_block_checks() >= OWN_BLOCK_CHECKS_MAX => {
+                probe!(self.probes, "block.own_refused_as_busy");
+                self.answer_busy(ticket);
+            }
             Ok(()) => self.check_block(Origin::Own(ticket), block),
         }
     }
@@ -61,6 +65,7 @@ impl<S: Storage> Node<S> {
     ) -> Result<(), StorageError> {
         let id = block.id();
         if !self.settle_download(peer, &id) && !self.take_late(peer, &id)? {
+            probe!(self.probes, "block.unasked");
             return Ok(());
         }
         if let Some(state) = self.peers.get_mut(&peer) {
@@ -82,6 +87,7 @@ impl<S: Storage> Node<S> {
         if !self.settle_download(peer, &id) {
             return Ok(());
         }
+        probe!(self.probes, "block.not_found");
         if let Some(state) = self.peers.get_mut(&peer) {
             state.lacks.insert(id);
         }
@@ -94,6 +100,7 @@ impl<S: Storage> Node<S> {
             return Ok(());
         };
         if let Some(state) = self.peers.get_mut(&peer) {
+            probe!(self.probes, "block.late");
             state.late_blocks = state.late_blocks.saturating_add(1);
             state.late.insert(id);
         }
@@ -114,6 +121,7 @@ impl<S: Storage> Node<S> {
         if record.is_none_or(|record| record.status != Status::HeaderOnly) {
             return Ok(false);
         }
+        probe!(self.probes, "block.taken_though_late");
         Ok(match self.downloads.get(id).copied() {
             Some(other) => self.settle_download(other, id),
             None => self.blocks_under_way() < BLOCK_CHECKS_MAX,
@@ -150,6 +158,7 @@ impl<S: Storage> Node<S> {
             self.note_delivery(peer, id);
         }
         let outcome = self.chain.add_block(now.wall, block)?;
+        self.note_outcome(&outcome, origin);
         match origin {
             Origin::Peer(_) => self.settle_added(now)?,
             Origin::Own(_) => self.commit_added(now)?,
@@ -170,6 +179,26 @@ impl<S: Storage> Node<S> {
         }
     }
 
+    /// Counts what came of a checked block.
+    fn note_outcome(&self, outcome: &BlockOutcome, origin: Origin) {
+        match outcome {
+            BlockOutcome::Duplicate => probe!(self.probes, "block.duplicate"),
+            BlockOutcome::Orphan => probe!(self.probes, "block.orphan"),
+            BlockOutcome::NotYet => probe!(self.probes, "block.not_yet"),
+            BlockOutcome::Invalid(_) => probe!(self.probes, "block.invalid_in_its_place"),
+            BlockOutcome::KnownInvalid | BlockOutcome::SetAside | BlockOutcome::Stored => {}
+        }
+        match origin {
+            Origin::Peer(peer) if !self.peers.contains_key(&peer) => {
+                probe!(self.probes, "block.checked_after_its_peer_left");
+            }
+            Origin::Own(_) if *outcome == BlockOutcome::Stored => {
+                probe!(self.probes, "block.own_accepted");
+            }
+            _ => {}
+        }
+    }
+
     fn answer_block_refused(&mut self, ticket: Ticket, outcome: &BlockOutcome) {
         let (code, sentence) = match outcome {
             BlockOutcome::Invalid(why) => (why.code(), why.to_string()),
@@ -179,6 +208,7 @@ impl<S: Storage> Node<S> {
             BlockOutcome::NotYet => ("not_yet", "its time lies in the future".into()),
             BlockOutcome::Duplicate | BlockOutcome::Stored => return,
         };
+        probe!(self.probes, "block.own_refused");
         self.actions.push_back(Action::Answer {
             ticket,
             answer: Answer::Refused { code, sentence },
@@ -194,6 +224,7 @@ impl<S: Storage> Node<S> {
         why: Invalid,
     ) -> Result<(), StorageError> {
         let BlockCheck { origin, id } = check;
+        probe!(self.probes, "block.failed_check");
         if why.marks_block() {
             let walk = self.chain.refuse_block(&id, &why)?;
             self.follow_chain(now, walk)?;

@@ -5,6 +5,7 @@ use crate::p2p::message::{Hello, Item, Message};
 use crate::p2p::peer::{Direction, Disconnect, Peer, PeerId, judge_hello};
 use crate::params::peers::{HANDSHAKE_TIMEOUT, PING_INTERVAL, PROTOCOL_VERSION, REDIAL_MAX};
 use crate::primitives::{BoundedString, Now};
+use crate::probes::probe;
 use crate::storage::{Storage, StorageError};
 use core::net::SocketAddr;
 use rand_core::Rng as _;
@@ -62,6 +63,7 @@ impl<S: Storage> Node<S> {
     pub fn handle_congestion(&mut self, peer: PeerId, congested: bool) {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.congested = congested;
+            probe!(self.probes, "peer.congested");
         }
     }
 
@@ -83,6 +85,11 @@ impl<S: Storage> Node<S> {
         }
         if let Some(other) = self.other_connection(peer, hello.nonce) {
             let keep_new = self.prefers(direction, other, hello.nonce);
+            if keep_new {
+                probe!(self.probes, "peer.duplicate_kept_new");
+            } else {
+                probe!(self.probes, "peer.duplicate_kept_old");
+            }
             let loser = if keep_new { other } else { peer };
             self.disconnect(now, loser, Disconnect::Duplicate)?;
             if !keep_new {
@@ -165,6 +172,9 @@ impl<S: Storage> Node<S> {
             Some((_, unanswered)) if !heard => unanswered + 1,
             _ => 0,
         };
+        if unanswered > 0 {
+            probe!(self.probes, "peer.ping_unanswered");
+        }
         if unanswered >= 2 {
             return self.disconnect(now, peer, Disconnect::Silent);
         }
@@ -199,6 +209,7 @@ impl<S: Storage> Node<S> {
         if !self.peers.contains_key(&peer) {
             return Ok(());
         }
+        self.probes.lost(reason);
         self.actions.push_back(Action::Disconnect { peer, reason });
         self.forget_peer(now, peer, Some(reason))
     }
@@ -222,6 +233,12 @@ impl<S: Storage> Node<S> {
             self.timers.cancel(&timer);
         }
         self.forget_conduct(state.addr.ip(), peer);
+        if !state.blocks_owed.is_empty() {
+            probe!(self.probes, "peer.left_owing_blocks");
+        }
+        if !state.transfers_owed.is_empty() {
+            probe!(self.probes, "peer.left_owing_transfers");
+        }
         self.early.forget_peer(peer);
         for id in &state.blocks_owed {
             self.downloads.remove(id);
@@ -256,6 +273,7 @@ impl<S: Storage> Node<S> {
             self.targets.dialling(&addr);
             self.actions.push_back(Action::Dial(addr));
         } else {
+            probe!(self.probes, "peer.dialled_back_already");
             // Connected by the other side's dial: look again later, should that one end.
             self.timers
                 .set(Timer::Dial(addr), now.monotonic.plus(REDIAL_MAX));

@@ -10,6 +10,7 @@ use crate::params::peers::{
     HEADERS_TIMEOUT, REQ_BLOCKS_MAX, RIVAL_WINDOW,
 };
 use crate::primitives::{BlockId, BoundedVec, Header, Millis, Now};
+use crate::probes::probe;
 use crate::rules::Invalid;
 use crate::schema::HeaderRecord;
 use crate::storage::{Storage, StorageError};
@@ -46,6 +47,7 @@ impl<S: Storage> Node<S> {
         };
         state.headers_wanted = state.headers_asked;
         if core::mem::replace(&mut state.headers_asked, true) {
+            probe!(self.probes, "headers.asked_while_asking");
             return Ok(());
         }
         state.headers_owed = state.headers_owed.saturating_add(1);
@@ -62,6 +64,7 @@ impl<S: Storage> Node<S> {
     /// A slow answer costs nothing; the next ping asks again.
     pub(super) fn headers_late(&mut self, peer: PeerId) {
         if let Some(state) = self.peers.get_mut(&peer) {
+            probe!(self.probes, "headers.late");
             state.headers_asked = false;
             state.headers_wanted = true;
         }
@@ -91,6 +94,7 @@ impl<S: Storage> Node<S> {
         }
         match verdict.stop {
             Some((at, HeaderStop::Invalid(why))) => {
+                probe!(self.probes, "headers.invalid");
                 let id = headers[at].id();
                 self.notify(Event::BlockRefused {
                     id,
@@ -102,17 +106,23 @@ impl<S: Storage> Node<S> {
                 }
             }
             Some((_, HeaderStop::KnownInvalid)) => {
+                probe!(self.probes, "headers.below_invalid");
                 return self.misbehaved(now, peer, Misbehaviour::InvalidHeader);
             }
             Some((_, HeaderStop::Orphan)) => {
+                probe!(self.probes, "headers.orphan");
                 return self.disconnect(now, peer, Disconnect::Protocol);
             }
             Some((at, HeaderStop::NotYet)) => self.hold_early(now, peer, headers[at]),
-            Some((_, HeaderStop::SetAside)) => {}
+            Some((_, HeaderStop::SetAside)) => probe!(self.probes, "headers.set_aside"),
             None if headers.len() == HEADERS_MAX => {
+                probe!(self.probes, "headers.full_message");
                 self.ask_headers(now, peer, verdict.accepted.last().copied())?;
             }
-            None if again => self.ask_headers(now, peer, None)?,
+            None if again => {
+                probe!(self.probes, "headers.asked_again");
+                self.ask_headers(now, peer, None)?;
+            }
             None => {}
         }
         self.request_bodies(now)
@@ -120,6 +130,7 @@ impl<S: Storage> Node<S> {
 
     /// Holds a header until our clock allows it; what comes after it is asked for then.
     fn hold_early(&mut self, now: Now, peer: PeerId, header: Header) {
+        probe!(self.probes, "headers.from_the_future");
         self.early.hold(now.wall, peer, header);
         self.await_early(now);
         if let Some(state) = self.peers.get_mut(&peer) {
@@ -142,6 +153,7 @@ impl<S: Storage> Node<S> {
             let verdict = self.chain.add_headers(now.wall, &[header])?;
             self.settle_added(now)?;
             if let Some(id) = verdict.accepted.last() {
+                probe!(self.probes, "headers.came_of_age");
                 self.note_work(peer, id)?;
                 self.ask_headers(now, peer, Some(*id))?;
             }
@@ -173,6 +185,7 @@ impl<S: Storage> Node<S> {
         let under_way = self.blocks_under_way();
         let mut free = self.free_for_blocks();
         if free == 0 {
+            probe!(self.probes, "bodies.checker_is_full");
             return Ok(());
         }
         let mut requests = BTreeMap::new();
@@ -182,6 +195,7 @@ impl<S: Storage> Node<S> {
             free -= usize::from(free > 0 && self.request_body(now, id, &mut requests)?);
         }
         if free > 0 {
+            probe!(self.probes, "bodies.other_branches_asked");
             let depth = if under_way == 0 {
                 BODY_WINDOW
             } else {
@@ -231,6 +245,7 @@ impl<S: Storage> Node<S> {
             return Ok(false);
         };
         let Some(peer) = self.choose_server(&id, &record) else {
+            probe!(self.probes, "bodies.nobody_can_serve");
             return Ok(false);
         };
         let state = self

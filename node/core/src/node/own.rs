@@ -5,6 +5,7 @@ use super::{Action, Answer, Event, Node, Ticket, Timer};
 use crate::mempool::{Dropped, PoolRefusal};
 use crate::params::pool::{OWN_TIDY_INTERVAL, POOL_RETURN_BLOCKS_MAX};
 use crate::primitives::{Now, SignedTransfer, TxId, decode, encode};
+use crate::probes::probe;
 use crate::rules::check_transfer;
 use crate::schema;
 use crate::storage::{Batch, Scan, Storage, StorageError, Table};
@@ -37,6 +38,7 @@ impl<S: Storage> Node<S> {
     ) {
         self.own.gone.remove(&id);
         if self.own.known.insert(id) {
+            probe!(self.probes, "submit.stored_first");
             let key = id.as_bytes().to_vec();
             self.own.unsaved.put(Table::OwnTxs, key, encode(transfer));
         }
@@ -73,7 +75,9 @@ impl<S: Storage> Node<S> {
                 continue;
             };
             self.own.known.insert(id);
+            probe!(self.probes, "own.reloaded");
             if let Err(code) = self.readmit(now, transfer)? {
+                probe!(self.probes, "own.not_reloaded");
                 self.own.gone.insert(id);
                 if schema::tx_location(self.chain.reader(), &id)?.is_none() {
                     self.notify(Event::OwnTransferDropped { id, code });
@@ -121,6 +125,7 @@ impl<S: Storage> Node<S> {
             self.save_pool_soon(now);
         }
         for dropped in dropped {
+            self.probes.dropped(dropped.reason);
             if self.own.known.contains(&dropped.id) {
                 self.own.gone.insert(dropped.id);
                 self.tidy_soon(now);
@@ -150,6 +155,7 @@ impl<S: Storage> Node<S> {
                 self.own.gone.insert(id);
                 continue;
             }
+            probe!(self.probes, "own.tidied");
             self.own.known.remove(&id);
             batch.delete(Table::OwnTxs, id.as_bytes().to_vec());
         }

@@ -9,6 +9,7 @@ use crate::params::peers::{
     ANNOUNCE_DELAY_MAX, INV_MAX, REQ_BLOCKS_MAX, REQ_TRANSFERS_MAX, TRANSFER_TIMEOUT,
 };
 use crate::primitives::{Millis, Now, SignedTransfer, TxId};
+use crate::probes::probe;
 use crate::rules::{CheckedTransfer, Invalid};
 use crate::schema;
 use crate::storage::{Storage, StorageError};
@@ -29,6 +30,7 @@ impl<S: Storage> Node<S> {
             .get(&id)
             .is_some_and(|entry| entry.transfer.hash() == transfer.hash())
         {
+            probe!(self.probes, "submit.known_already");
             self.accept_own(now, ticket, id, &transfer);
             return Ok(());
         }
@@ -41,6 +43,7 @@ impl<S: Storage> Node<S> {
         } else if self.has_room_for_transfer_check() {
             self.check_transfer(Source::Own(ticket), transfer);
         } else {
+            probe!(self.probes, "submit.busy");
             self.answer_busy(ticket);
         }
         Ok(())
@@ -69,9 +72,11 @@ impl<S: Storage> Node<S> {
         }
         self.ask_postponed(now, peer)?;
         if unknown_block {
+            probe!(self.probes, "inv.unknown_block");
             self.ask_headers(now, peer, None)?;
         }
         if known_block {
+            probe!(self.probes, "inv.known_block");
             self.request_bodies(now)?;
         }
         Ok(())
@@ -106,16 +111,19 @@ impl<S: Storage> Node<S> {
                 state.postpone(id);
                 continue;
             }
+            probe!(self.probes, "transfer.next_announcer_asked");
             state.transfers_owed.insert(id);
             self.timers
                 .set(Timer::Transfer(id), now.monotonic.plus(TRANSFER_TIMEOUT));
             self.request(peer, alloc::vec![Item::Transfer(id)]);
             return;
         }
+        probe!(self.probes, "transfer.nobody_left_to_ask");
         self.timers.cancel(&Timer::Transfer(id));
     }
 
     pub(super) fn transfer_late(&mut self, now: Now, id: TxId) -> Result<(), StorageError> {
+        probe!(self.probes, "transfer.late");
         let peer = self.wanted.asked(&id);
         if let Some(peer) = peer
             && let Some(state) = self.peers.get_mut(&peer)
@@ -200,6 +208,7 @@ impl<S: Storage> Node<S> {
             return Ok(());
         }
         if self.refused.contains(&transfer.hash()) {
+            probe!(self.probes, "transfer.refused_before");
             self.ask_next_for_transfer(now, id);
             return self.misbehaved(now, peer, Misbehaviour::InvalidTransfer);
         }
@@ -211,6 +220,7 @@ impl<S: Storage> Node<S> {
             self.timers.cancel(&Timer::Transfer(id));
             self.check_transfer(Source::Peer(peer), transfer);
         } else {
+            probe!(self.probes, "transfer.checker_is_full");
             if let Some(state) = self.peers.get_mut(&peer) {
                 state.postpone(id);
             }
@@ -242,6 +252,7 @@ impl<S: Storage> Node<S> {
         let transfer = match result {
             Ok(transfer) => transfer,
             Err(why) => {
+                probe!(self.probes, "transfer.invalid");
                 self.refused.insert(check.hash);
                 return self.transfer_invalid(now, check, why);
             }
@@ -253,6 +264,9 @@ impl<S: Storage> Node<S> {
         let signed = transfer.signed().clone();
         match (self.mempool.admit(now.monotonic, transfer, account), source) {
             (Ok(admitted), _) => {
+                if !admitted.pending {
+                    probe!(self.probes, "pool.waits_behind_a_gap");
+                }
                 self.note_dropped(now, admitted.dropped);
                 self.notify(Event::TransferAdded(id));
                 self.announce_transfer(now, id, source);
@@ -305,6 +319,7 @@ impl<S: Storage> Node<S> {
     }
 
     fn answer_refused(&mut self, ticket: Ticket, why: PoolRefusal) {
+        self.probes.refused(why);
         let answer = Answer::Refused {
             code: why.code(),
             sentence: why.to_string(),

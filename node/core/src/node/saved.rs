@@ -4,6 +4,7 @@
 use super::{Event, Node, Source, Timer};
 use crate::params::pool::{POOL_COUNT_MAX, POOL_SAVE_INTERVAL, SAVED_CHECKS_MAX};
 use crate::primitives::{Now, SignedTransfer, TxId, decode, encode};
+use crate::probes::probe;
 use crate::storage::{Batch, Scan, Storage, StorageError, Table};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -61,6 +62,7 @@ impl<S: Storage> Node<S> {
                 let id = transfer.id(&self.chain.law().domain);
                 self.saved_refused(id, why.code());
             } else {
+                probe!(self.probes, "saved.judged_again");
                 self.saved.judged += 1;
                 self.check_transfer(Source::Saved, transfer);
             }
@@ -79,6 +81,7 @@ impl<S: Storage> Node<S> {
 
     /// A saved transfer is not taken again.
     pub(super) fn saved_refused(&mut self, id: TxId, code: &'static str) {
+        probe!(self.probes, "saved.not_taken_again");
         self.notify(Event::SavedTransferDropped { id, code });
     }
 

@@ -4,6 +4,7 @@ use super::{Action, Node};
 use crate::p2p::message::{GetHeaders, Item, Message, Response};
 use crate::p2p::peer::PeerId;
 use crate::params::peers::HEADERS_MAX;
+use crate::probes::probe;
 use crate::storage::{Storage, StorageError};
 
 impl<S: Storage> Node<S> {
@@ -60,6 +61,9 @@ impl<S: Storage> Node<S> {
                 .get(&id)
                 .map(|entry| Response::Transfer(entry.transfer.signed().clone())),
         };
+        if found.is_none() && matches!(item, Item::Block(_)) {
+            probe!(self.probes, "serve.block_gone");
+        }
         Ok(found.unwrap_or(Response::NotFound(item)))
     }
 }

@@ -7,6 +7,7 @@ use crate::mempool::{DropReason, Dropped};
 use crate::p2p::message::{Item, Message};
 use crate::params::pool::POOL_RETURN_BLOCKS_MAX;
 use crate::primitives::{BlockId, Millis, Now};
+use crate::probes::probe;
 use crate::rules::CheckedTransfer;
 use crate::schema::{self, Tip};
 use crate::storage::{Storage, StorageError};
@@ -46,13 +47,17 @@ impl<S: Storage> Node<S> {
             self.blame_deliverer(now, &id)?;
         }
         for id in held {
+            probe!(self.probes, "branch.held");
             self.notify(Event::BranchHeld { id });
         }
         if let Some(change) = tip_change {
             self.follow_tip(now, change)?;
         }
         match self.chain.is_walking() {
-            true => self.timers.set(Timer::Walk, now.monotonic.plus(STEP_PAUSE)),
+            true => {
+                probe!(self.probes, "walk.goes_on_later");
+                self.timers.set(Timer::Walk, now.monotonic.plus(STEP_PAUSE));
+            }
             false => self.announce_tip()?,
         }
         match self.own.loaded || self.chain.is_walking() {
@@ -75,6 +80,9 @@ impl<S: Storage> Node<S> {
         let earlier = self.unannounced.take();
         let left_before = earlier.as_ref().map_or(0, |earlier| earlier.left_blocks);
         let left = self.returning(now, left_before, change.left);
+        if !left.is_empty() {
+            probe!(self.probes, "pool.returned_by_a_reorg");
+        }
         let dropped = self
             .mempool
             .follow(now.monotonic, left, &change.joined, &touched);
@@ -127,10 +135,13 @@ impl<S: Storage> Node<S> {
         };
         let to = self.chain.tip().clone();
         if from.id == to.id {
+            probe!(self.probes, "reorg.came_back_to_the_same_tip");
             return Ok(());
         }
         // A walk may have come down deeper than that before it turned.
         let fork_height = self.chain.shared_height(&from.id)?;
+        self.probes
+            .reorganized(from.height.get() - fork_height.get());
         self.notify(Event::TipChanged {
             from: (&from).into(),
             to: (&to).into(),
