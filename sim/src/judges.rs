@@ -1,6 +1,25 @@
 //! What the simulated world checks by looking where no client can look: into each node's database,
 //! and at everything that nodes say to their operators. The player's own checks (agreement, kept
 //! tips, transfers) see only what the API tells; these see the rows. Each is counted when it looks.
+//!
+//! What holds each promise (O of the known bugs) in a run; `s` marks the player's checks.
+//!
+//! | | promise | checks |
+//! | --- | --- | --- |
+//! | O1 | supply | `stored_supply` at reorganizations, each 16th block and the end; `supply` s |
+//! | O2 | nonces | `stored_nonces` at the end; `nonces` s |
+//! | O3 | replay | `model_agrees`: a replay from genesis; `stored_state_root` |
+//! | O4 | undo | `stored_state_root` and `stored_states_agree` after reorganizations |
+//! | O5 | convergence | `convergence` s |
+//! | O6 | most work | `tip_is_best` s; `stored_chain_links` |
+//! | O7 | pool | `pool_is_right`; the node's own recount after each input; `transfer_confirmed` s |
+//! | O8 | caps | `Node::check_invariants` after each input (a panic: `no_panic`) |
+//! | O9 | liveness | `progress` s, `convergence` s, `no_false_blame` |
+//! | O10 | differential | `model_agrees`, `no_false_verdict`, `accounts_agree` s |
+//! | O11 | crash | `opens_again`, `told_tip_survives`, `told_tip_is_stored`; `durable_tip` s |
+//! | O12 | one tip | `api_agrees` s, `chain_links` s |
+//! | O13 | no panic, no deadlock | `no_panic`, `runs_on`, `core_answers`, `stops_in_time` |
+//! | O14 | own template | `own_template` s |
 
 use std::collections::BTreeMap;
 
