@@ -473,6 +473,25 @@ mod tests {
     }
 
     #[test]
+    fn the_model_agrees_with_an_honest_chain_and_with_no_other() {
+        let chain = chain();
+        let genesis = chain.genesis();
+        assert_eq!(model::agrees(chain.reader(), genesis), Ok(()));
+        let mut account = schema::account(chain.reader(), &producer()).unwrap();
+        account.balance = account.balance.checked_add(Amount::new(1)).unwrap();
+        let mut rows = Overlay::new(chain.reader());
+        let key = producer().as_bytes().to_vec();
+        rows.put(Table::Accounts, key, encode(&account));
+        let why = model::agrees(&rows, genesis).unwrap_err();
+        assert!(why.contains("has balance and nonce"), "{why}");
+        let mut rows = Overlay::new(chain.reader());
+        let tip = schema::tip(chain.reader()).unwrap().id;
+        rows.delete(Table::Bodies, tip.as_bytes().to_vec());
+        let why = model::agrees(&rows, genesis).unwrap_err();
+        assert!(why.contains("is not here"), "{why}");
+    }
+
+    #[test]
     fn a_minted_coin_and_a_wrong_nonce_are_found_in_the_account_rows() {
         let chain = chain();
         let honest = schema::account(chain.reader(), &producer()).unwrap();

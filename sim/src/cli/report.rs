@@ -177,6 +177,7 @@ pub fn to_json(outcome: &Outcome, cost: Cost, failure: Option<(&Failure, &Path)>
         "vacuous": outcome.vacuous,
         "checks": outcome.checks,
         "faults": outcome.faults,
+        "probes": outcome.probes,
         "nodes": outcome.nodes.iter().map(node).collect::<Vec<_>>(),
         "digest": outcome.digest.map(const_hex::encode),
         "events": cost.events,
