@@ -213,6 +213,7 @@ impl<S: Storage> Node<S> {
             return self.misbehaved(now, peer, Misbehaviour::InvalidTransfer);
         }
         if self.precheck(now, &transfer)?.is_err() {
+            probe!(self.probes, "transfer.pool_would_not_take");
             // Not the peer's fault, and maybe welcome later: whoever announces it then is asked.
             self.timers.cancel(&Timer::Transfer(id));
             self.wanted.forget(&id);
