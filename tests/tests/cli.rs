@@ -6,6 +6,7 @@
     reason = "real processes live in real time, and are waited for by threads"
 )]
 
+#[expect(dead_code, reason = "shared with the other tests of the program")]
 mod program;
 
 use std::io::{Read, Write};

@@ -187,11 +187,22 @@ impl Node {
 
     /// The JSON that the API answers to a GET.
     pub fn get(&self, path: &str) -> Value {
+        self.ask(&format!("GET {path}"), "")
+    }
+
+    /// The JSON that the API answers to a POST of JSON.
+    pub fn post(&self, path: &str, body: &str) -> Value {
+        self.ask(&format!("POST {path}"), body)
+    }
+
+    fn ask(&self, what: &str, body: &str) -> Value {
         let authority = self.url.strip_prefix("http://").expect("a URL");
         let mut stream = TcpStream::connect(authority).expect("the node listens");
+        let length = body.len();
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n"
+            "{what} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         )
         .expect("open");
         let mut answer = String::new();
