@@ -8,6 +8,7 @@
     reason = "real processes live in real time, and are waited for by threads"
 )]
 
+#[expect(dead_code, reason = "shared with the tests of the command line")]
 mod program;
 
 use std::io::{BufRead, BufReader};

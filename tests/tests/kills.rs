@@ -25,7 +25,7 @@ use archivas_core::params::networks;
 use archivas_core::primitives::{
     AccountNonce, Address, Amount, Memo, Payment, SignedTransfer, wire::WireTransfer,
 };
-use program::{Node, read};
+use program::{Node, PATIENCE, read};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
@@ -108,13 +108,14 @@ impl Victim {
             memo: Memo::default(),
         };
         let signed = SignedTransfer::sign(&networks::dev_keys()[self.key], &domain, payment);
-        let answer = node.post("/submit", &WireTransfer::from_signed(&signed, &domain));
+        let wire = WireTransfer::from_signed(&signed, &domain);
+        let answer = patiently(|| node.post("/submit", &wire));
         let accepted = answer["ok"] == true;
         accepted.then(|| answer["hash"].as_str().expect("a hash").to_owned())
     }
 
     fn look(&mut self, node: &Node) {
-        let tip = node.get("/chainTip");
+        let tip = get(node, "/chainTip");
         self.tip = (
             number(&tip["height"]),
             tip["hash"].as_str().expect("a hash").to_owned(),
@@ -125,19 +126,19 @@ impl Victim {
     /// transfer that was accepted and is not known to be confirmed.
     fn verify(&mut self, node: &Node) {
         let (height, _) = &self.tip;
-        let tip = number(&node.get("/chainTip")["height"]);
+        let tip = number(&get(node, "/chainTip")["height"]);
         assert!(
             tip >= *height,
             "{}: tip {tip} after {height}",
             self.dir.display()
         );
         for (height, hash) in self.told_by_other.iter().chain([&self.tip]) {
-            let block = node.get(&format!("/block/{height}"));
+            let block = get(node, &format!("/block/{height}"));
             assert_eq!(block["hash"], **hash, "another block at height {height}");
         }
         let mut confirmed = Vec::new();
         for (nonce, hash) in &self.accepted {
-            let found = node.get(&format!("/tx/{hash}"));
+            let found = get(node, &format!("/tx/{hash}"));
             assert_eq!(found["hash"], **hash, "transfer {nonce} is lost: {found}");
             if found["confirmed"] == true && number(&found["height"]) + 10 < tip {
                 confirmed.push(*nonce);
@@ -147,7 +148,7 @@ impl Victim {
             .iter()
             .for_each(|nonce| drop(self.accepted.remove(nonce)));
         let address = networks::dev_keys()[self.key].address();
-        let account = node.get(&format!("/account/{address}"));
+        let account = get(node, &format!("/account/{address}"));
         self.nonce = number(&account["pendingNonce"]);
     }
 
@@ -160,6 +161,26 @@ impl Victim {
             self.dir.to_str().expect("ours"),
         ]);
     }
+}
+
+/// Asks until the node does not ask for patience, by which it acknowledges nothing.
+fn patiently(ask: impl Fn() -> Value) -> Value {
+    let begun = Instant::now();
+    loop {
+        let answer = ask();
+        if answer["code"] != "rate_limited" {
+            return answer;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the node only asks for patience"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn get(node: &Node, path: &str) -> Value {
+    patiently(|| node.get(path))
 }
 
 fn number(value: &Value) -> u64 {
