@@ -1,6 +1,6 @@
 //! A sweep over the places where a node's tasks wait: its process is killed when the n-th poll of any
-//! of its tasks has returned, for every n, starts again at once, and the plan is played to its end
-//! with every judge of the simulated world and of the player.
+//! of its tasks has returned, for every n up to the plan's duration, starts again at once, and the
+//! plan is played to its end with every judge of the simulated world and of the player.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,7 @@ use super::tally::{Tally, Tried};
 use super::work::{Sweep, Swept};
 use crate::agenda::Agenda;
 use crate::runner::NO_PANIC;
-use crate::spawner::{Blame, Polls};
+use crate::spawner::Blame;
 use crate::stopwatch::Stopwatch;
 use crate::thread::run_measured;
 use crate::trace::Trace;
@@ -28,7 +28,7 @@ use crate::{failure, panics};
 
 /// What a kill at one poll has shown, or nothing; and how many polls there were.
 fn play_killed(plan: &Plan, seed: u64, node: NodeIndex, at: Option<u64>) -> (Option<Found>, u64) {
-    let counter: Mutex<Option<Polls>> = Mutex::default();
+    let counter = Mutex::new(0);
     let leaving = &counter;
     let measured = run_measured(seed, async move || {
         let agenda = Agenda::new();
@@ -36,16 +36,24 @@ fn play_killed(plan: &Plan, seed: u64, node: NodeIndex, at: Option<u64>) -> (Opt
         let trace = Trace::new(move || clock.now());
         let blame = Blame::new(trace.clone());
         let draws = Draws::new(seed);
-        let world = SimWorld::new(plan, draws.clone(), agenda, trace, blame);
+        let world = SimWorld::new(plan, draws.clone(), agenda.clone(), trace, blame);
         let polls = world.polls(node).clone();
         if let Some(at) = at {
             polls.end_after(at);
         }
-        *leaving.lock().unwrap_or_else(PoisonError::into_inner) = Some(polls);
-        play(plan, &draws, world, &mut ()).await
+        // What comes after the plan's duration is the audit, which wants everybody up.
+        let look = async move {
+            agenda.sleep_until(plan.duration.get() * 1_000_000).await;
+            *leaving.lock().unwrap_or_else(PoisonError::into_inner) = polls.count();
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            outcome = play(plan, &draws, world, &mut ()) => outcome,
+            never = look => never,
+        }
     });
-    let polls = counter.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let count = polls.map_or(0, |polls| polls.count());
+    let count = counter.into_inner().unwrap_or_else(PoisonError::into_inner);
     let found = match measured.result {
         Ok(outcome) => what_failed(&outcome),
         Err(panic) => {
