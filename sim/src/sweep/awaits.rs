@@ -47,9 +47,10 @@ fn play_killed(plan: &Plan, seed: u64, node: NodeIndex, at: Option<u64>) -> (Opt
             *leaving.lock().unwrap_or_else(PoisonError::into_inner) = polls.count();
             std::future::pending().await
         };
+        let mut nobody = ();
         tokio::select! {
             biased;
-            outcome = play(plan, &draws, world, &mut ()) => outcome,
+            outcome = play(plan, &draws, world, &mut nobody) => outcome,
             never = look => never,
         }
     });
