@@ -85,6 +85,31 @@ try_scenario() {
     return 2
 }
 
+# Sweeps a plan (with the arguments that the patch gives) until a state fails as the patch says it must.
+try_sweep() {
+    local sweep=$1 checks=$2 log=$3 code=0 check again=0 replay
+    # shellcheck disable=SC2086 # words of a header
+    limited "$log" "$sim" sweep $sweep --budget 90s || code=$?
+    [ "$code" -eq 0 ] && return 2
+    check=$(verdict_of "$log")
+    if [[ " $checks " != *" ${check:-nothing} "* ]]; then
+        say "WRONGLY" "${check:-exit $code}" "-" "failed otherwise than by: $checks"
+        tail -n 12 "$log" >&2
+        return 1
+    fi
+    replay=$(sed -n 's/.*REPRO *cargo sim *//p' "$log" | head -n 1)
+    (cd "$scratch" && eval "timeout $run_s_max '$sim' $replay") >"$log.replay" 2>&1 || again=$?
+    if [ "$again" -eq 0 ] || ! grep -q "FAILED: [^:]*: $check: " "$log.replay"; then
+        say "NO REPRO" "$check" "-" "exit $again: $replay"
+        return 1
+    fi
+    if ! (cd "$scratch" && eval "timeout $run_s_max '$clean' $replay") >"$log.clean" 2>&1; then
+        say "WRONGLY" "$check" "-" "the state fails without the bug as well"
+        return 1
+    fi
+    say "killed" "$check" "-" "sweep $sweep"
+}
+
 # Runs the test that the patch names; it must be there, and fail.
 try_test() {
     local log=$1 code=0 name
@@ -114,9 +139,9 @@ say() {
 
 # What becomes of one planted bug; true if it was killed as it should be.
 try_one() {
-    local patch=$1 name scenario test log outcome=2 begun=$SECONDS
+    local patch=$1 name scenario sweep test log outcome=2 begun=$SECONDS
     name=$(basename "$patch" .patch) core_s=0 log=$scratch/$name.log
-    scenario=$(field "$patch" scenario) test=$(field "$patch" test)
+    scenario=$(field "$patch" scenario) sweep=$(field "$patch" sweep) test=$(field "$patch" test)
     if ! patch_tree "$patch" 2>"$log"; then
         say "NO APPLY" "-" "-" "does not apply: $(head -n 1 "$log")"
         return 1
@@ -135,13 +160,22 @@ try_one() {
             tail -n 20 "$log" >&2
         fi
     fi
+    if [ "$outcome" -eq 2 ] && [ -n "$sweep" ]; then
+        if build_sim >"$log" 2>&1; then
+            outcome=0
+            try_sweep "$sweep" "$(field "$patch" check)" "$log" || outcome=$?
+        else
+            outcome=1
+            say "NO BUILD" "-" "-" "does not build: $(grep -m 1 '^error' "$log")"
+        fi
+    fi
     if [ "$outcome" -eq 2 ] && [ -n "$test" ]; then
         outcome=0
         # shellcheck disable=SC2086 # words of a header
         try_test "$log" $test || outcome=$?
     fi
     if [ "$outcome" -eq 2 ]; then
-        say "SURVIVED" "-" "$seeds" "$scenario $test"
+        say "SURVIVED" "-" "$seeds" "$scenario $sweep $test"
         outcome=1
     fi
     patch_tree -R "$patch" 2>/dev/null || sync_tree

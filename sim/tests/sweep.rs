@@ -1,0 +1,35 @@
+//! A share of the smallest plan's sweep: every kind of end is tried, and nothing is lost.
+
+use archivas_scenarios::world::NodeIndex;
+use archivas_sim::sweep::plans::find_plan;
+use archivas_sim::sweep::{Outcome, Sweep, awaits, record};
+
+const SWEEP: Sweep = Sweep {
+    jobs: 1,
+    nested: true,
+    shard: (3, 8),
+    budget_s: None,
+};
+
+#[test]
+fn whatever_an_end_at_an_operation_leaves_opens_again_with_all_that_was_promised() {
+    let (scenario, last) = find_plan("first-blocks").unwrap();
+    let plan = scenario.plan(0).unwrap();
+    let recording = record(&plan, 0, NodeIndex(0), last).unwrap();
+    assert!(recording.operations().len() < 600);
+    let swept = SWEEP.run(&recording);
+    assert!(swept.tally.found.is_empty(), "{:?}", swept.tally.found);
+    assert!(swept.whole && swept.tally.nested > 100 && swept.tally.distinct > 2);
+    for outcome in Outcome::ALL {
+        assert!(swept.tally.outcomes[&outcome].tried > 0, "{outcome}");
+    }
+}
+
+#[test]
+fn a_node_killed_where_its_tasks_wait_comes_back_and_tells_the_story_to_its_end() {
+    let (scenario, _) = find_plan("first-blocks").unwrap();
+    let plan = scenario.plan(0).unwrap();
+    let swept = awaits::run(&SWEEP, &plan, 0, NodeIndex(0));
+    assert!(swept.tally.found.is_empty(), "{:?}", swept.tally.found);
+    assert!(swept.whole && swept.tally.awaits.tried > 5);
+}
