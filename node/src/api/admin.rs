@@ -1,11 +1,11 @@
 //! What changes the node: `/admin/v1/…`, served on the admin socket and nowhere else. Bodies are
 //! small JSON objects; what the node refuses is 409 with a code and a sentence.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use archivas_core::node::{Answer, Order};
 use archivas_core::params::Retarget;
-use archivas_core::primitives::{Address, Block, BlockId, Header};
+use archivas_core::primitives::{Address, Block, BlockId, Header, Millis};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,10 @@ pub enum Act {
     AddPeer,
     /// Stay connected with it no longer.
     RemovePeer,
+    /// Have nothing to do with an IP address for a while.
+    Ban,
+    /// Take that back.
+    Unban,
     /// See which log lines are written.
     Log,
     /// Change that.
@@ -46,7 +50,7 @@ pub enum Act {
 
 impl Act {
     /// Every act.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::AcceptBranch,
         Self::Invalidate,
         Self::Reconsider,
@@ -54,6 +58,8 @@ impl Act {
         Self::Peers,
         Self::AddPeer,
         Self::RemovePeer,
+        Self::Ban,
+        Self::Unban,
         Self::Log,
         Self::SetLog,
         Self::Stop,
@@ -74,6 +80,8 @@ impl Act {
             Self::Peers => "/admin/v1/peers",
             Self::AddPeer => "/admin/v1/peers/add",
             Self::RemovePeer => "/admin/v1/peers/remove",
+            Self::Ban => "/admin/v1/peers/ban",
+            Self::Unban => "/admin/v1/peers/unban",
             Self::Log => "/admin/v1/log",
             Self::SetLog => "/admin/v1/log/set",
             Self::Stop => "/admin/v1/stop",
@@ -99,6 +107,19 @@ struct OfBlock {
 #[serde(deny_unknown_fields)]
 struct OfPeer {
     address: SocketAddr,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfAddress {
+    ip: IpAddr,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ban {
+    ip: IpAddr,
+    seconds: u64,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +160,11 @@ pub async fn answer<C: Clock>(
         Act::Peers => peers::peers(&Query::parse("verbose=1")?, context).await,
         Act::AddPeer => order(Order::AddPeer(peer(body)?), context).await,
         Act::RemovePeer => order(Order::RemovePeer(peer(body)?), context).await,
+        Act::Ban => {
+            let Ban { ip, seconds } = read(body)?;
+            order(Order::Ban(ip, Millis::from_secs(seconds)), context).await
+        }
+        Act::Unban => order(Order::Unban(read::<OfAddress>(body)?.ip), context).await,
         Act::Log => log(context),
         Act::SetLog => set_log(&read::<Log>(body)?, context),
         Act::Stop => {
@@ -330,6 +356,23 @@ mod tests {
         node.settle().await;
         let (_, peers) = api.get("/admin/v1/peers").await;
         assert_eq!(peers["connected"][0]["address"], "10.0.0.1:9090");
+        node.stop().await;
+        other.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_banned_address_is_gone_until_the_operator_takes_it_back() {
+        let (node, other) = TestNode::start_two().await;
+        let api = admin(&node);
+        let ban = "{\"ip\":\"10.0.0.1\",\"seconds\":86400}";
+        assert_eq!(api.post("/admin/v1/peers/ban", ban).await.0, 200);
+        node.host.clock.sleep(Millis::from_secs(120)).await;
+        let (_, peers) = api.get("/admin/v1/peers").await;
+        assert_eq!(peers["connected"], json!([]));
+        let unban = "{\"ip\":\"10.0.0.1\"}";
+        assert_eq!(api.post("/admin/v1/peers/unban", unban).await.0, 200);
+        let (status, answer) = api.post("/admin/v1/peers/unban", unban).await;
+        assert_eq!((status, &answer["ok"]), (409, &json!(false)));
         node.stop().await;
         other.stop().await;
     }

@@ -1,7 +1,7 @@
 //! `archivas peers`: whom a node talks to. Reading goes over the API or the admin socket, changes
 //! over the admin socket only.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -22,6 +22,24 @@ pub enum PeersCommand {
     Add(PeerArgs),
     /// End the connection with this address, and do not dial it again
     Remove(PeerArgs),
+    /// Have nothing to do with an IP address for a while
+    #[command(after_help = "Example:\n  archivas peers ban 203.0.113.5 --hours 48")]
+    Ban {
+        /// Which
+        ip: IpAddr,
+        /// For how long
+        #[arg(long, default_value_t = 24)]
+        hours: u32,
+        #[command(flatten)]
+        node: OwnNodeArgs,
+    },
+    /// Take a ban back
+    Unban {
+        /// Of which IP address
+        ip: IpAddr,
+        #[command(flatten)]
+        node: OwnNodeArgs,
+    },
 }
 
 /// Which peer.
@@ -39,6 +57,20 @@ pub async fn run(command: PeersCommand, global: &Global, output: &Output) -> Res
         PeersCommand::List(node) => list(&node, global, output).await,
         PeersCommand::Add(peer) => change("add", &peer, global, output).await,
         PeersCommand::Remove(peer) => change("remove", &peer, global, output).await,
+        PeersCommand::Ban { ip, hours, node } => {
+            let body = json!({ "ip": ip, "seconds": u64::from(hours) * 3_600 });
+            let client = node.client(global)?;
+            let answer = client.post_ok("/admin/v1/peers/ban", &body).await?;
+            output.print(&answer, format!("banned for {hours} h: {ip}"))?;
+            Ok(())
+        }
+        PeersCommand::Unban { ip, node } => {
+            let client = node.client(global)?;
+            let body = json!({ "ip": ip });
+            let answer = client.post_ok("/admin/v1/peers/unban", &body).await?;
+            output.print(&answer, format!("banned no longer: {ip}"))?;
+            Ok(())
+        }
     }
 }
 

@@ -88,6 +88,39 @@ impl Quota {
     }
 }
 
+/// What concerns a peer; a stranger's text is escaped.
+fn log_peer(event: &Event) {
+    match event {
+        Event::PeerReady {
+            peer,
+            addr,
+            direction,
+            user_agent,
+        } => {
+            tracing::info!(
+                "peer {} ready: {addr} ({direction:?}, {user_agent:?})",
+                peer.0
+            );
+        }
+        Event::PeerLost { peer, addr, reason } => {
+            let reason = reason.map_or("connection ended", |reason| reason.code());
+            tracing::info!("peer {} lost: {addr} ({reason})", peer.0);
+        }
+        Event::PeerMisbehaved {
+            peer,
+            addr,
+            what,
+            score,
+        } => tracing::warn!(
+            "peer {} at {addr} misbehaved: {} ({score} points left)",
+            peer.0,
+            what.code()
+        ),
+        Event::Banned { place } => tracing::warn!("{place} is banned"),
+        _ => {}
+    }
+}
+
 fn log(event: &Event) {
     match event {
         Event::TipChanged {
@@ -126,21 +159,6 @@ fn log(event: &Event) {
             "a branch with more work, up to block {id}, forks too deep below our tip to be followed: \
              compare with other operators, then: archivas chain accept-branch {id}"
         ),
-        Event::PeerReady {
-            peer,
-            addr,
-            direction,
-            user_agent,
-        } => {
-            tracing::info!(
-                "peer {} ready: {addr} ({direction:?}, {user_agent:?})",
-                peer.0
-            );
-        }
-        Event::PeerLost { peer, addr, reason } => {
-            let reason = reason.map_or("connection ended", |reason| reason.code());
-            tracing::info!("peer {} lost: {addr} ({reason})", peer.0);
-        }
         Event::RowDropped { table, key } => tracing::warn!(
             "a row of the table {} cannot be read and is dropped: key {}",
             table.name(),
@@ -149,17 +167,10 @@ fn log(event: &Event) {
         Event::SavedTransferDropped { id, code } => {
             tracing::debug!("transfer {id} of the saved pool was not taken again: {code}");
         }
-        Event::PeerMisbehaved {
-            peer,
-            addr,
-            what,
-            score,
-        } => tracing::warn!(
-            "peer {} at {addr} misbehaved: {} ({score} points left)",
-            peer.0,
-            what.code()
-        ),
-        Event::Banned { place } => tracing::warn!("{place} is banned"),
+        Event::PeerReady { .. }
+        | Event::PeerLost { .. }
+        | Event::PeerMisbehaved { .. }
+        | Event::Banned { .. } => log_peer(event),
         Event::OwnTransferDropped { id, code } => {
             tracing::warn!("own transfer {id} was not taken again: {code}");
         }
