@@ -10,6 +10,7 @@ mod defence;
 mod headers;
 mod operator;
 mod own;
+mod presync;
 mod relay;
 mod saved;
 mod serve;
@@ -31,6 +32,7 @@ use crate::p2p::frame::{FRAME_HEADER_BYTES, kind};
 use crate::p2p::known::RecentSet;
 use crate::p2p::message::Message;
 use crate::p2p::peer::{Disconnect, Peer, PeerId};
+use crate::p2p::presync::Presync;
 use crate::p2p::score::Misbehaviour;
 use crate::p2p::timers::Timers;
 use crate::p2p::wanted::WantedTransfers;
@@ -148,6 +150,10 @@ pub struct Node<S> {
     verified: Verified,
     defence: Defence,
     early: EarlyHeaders,
+    /// The one chain of little work that is being followed.
+    presync: Option<Presync>,
+    /// How often the time for a block is doubled: blocks came late.
+    patience: u32,
     /// Blocks that were asked for, and from whom.
     downloads: BTreeMap<BlockId, PeerId>,
     block_checks: BTreeMap<JobId, BlockCheck>,
@@ -193,6 +199,8 @@ impl<S: Storage> Node<S> {
             verified: Verified::default(),
             defence: Defence::new(secret),
             early: EarlyHeaders::default(),
+            presync: None,
+            patience: 0,
             downloads: BTreeMap::new(),
             block_checks: BTreeMap::new(),
             transfer_checks: BTreeMap::new(),

@@ -65,6 +65,11 @@ pub const UNDO_BLOCKS: u64 = REORG_DEPTH_MAX + UNDO_MARGIN_BLOCKS;
 /// a backlog shrinks while the chain grows, and few, so that a block costs about the same every time.
 pub const PRUNE_HEIGHTS_MAX: u64 = 4;
 
+/// Headers of a chain are stored once it has the work of ours but for so many blocks (protocol §4):
+/// deep enough for any fork that nodes make among themselves, and below it a header costs as much
+/// work as one of ours. A deeper branch shows its work first.
+pub const ANTI_DOS_BLOCKS: u64 = 144;
+
 /// Depth of the reorganizations that are one transaction (protocol §3): so many blocks leave and one
 /// more joins. Bounds a step to about 200 MiB of bodies, if all are full, which are read, and the
 /// accounts that they touch, which are written.

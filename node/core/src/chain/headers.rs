@@ -104,7 +104,7 @@ impl<S: Reader> Draft<'_, S> {
 }
 
 /// Why a marked block and its descendants are not taken; `None` without a mark.
-const fn stop_at(status: Status) -> Option<HeaderStop> {
+pub(super) const fn stop_at(status: Status) -> Option<HeaderStop> {
     match status {
         Status::HeaderOnly | Status::Stored | Status::Pruned => None,
         Status::Invalid { .. } => Some(HeaderStop::KnownInvalid),

@@ -21,6 +21,7 @@ mod reorganize;
 mod replay;
 mod rivals;
 mod rollback;
+mod stretch;
 mod template;
 mod tree;
 mod verdict;
@@ -32,6 +33,7 @@ pub use audit::{Audited, audit};
 pub use invariants::Thoroughness;
 pub use past::AccountsAt;
 pub use replay::{DERIVED, Key, Replay, copy_underived, first_difference, open_rebuilt};
+pub use stretch::{Stretch, Weighed};
 pub use verdict::{
     BadBranch, BlockOutcome, BlockVerdict, HeaderPoint, HeaderStop, HeadersVerdict, HeldBranch,
     NoTemplate, OpenError, Template, TipChange, WalkVerdict,

@@ -7,7 +7,7 @@ use crate::chain::BlockOutcome;
 use crate::p2p::message::Item;
 use crate::p2p::peer::PeerId;
 use crate::p2p::score::Misbehaviour;
-use crate::params::peers::{BLOCK_CHECKS_MAX, OWN_BLOCK_CHECKS_MAX};
+use crate::params::peers::{BLOCK_CHECKS_MAX, OWN_BLOCK_CHECKS_MAX, TIMEOUT_DOUBLINGS_MAX};
 use crate::primitives::{Block, BlockId, Now};
 use crate::probes::probe;
 use crate::rules::{CheckedBlock, Invalid, check_seal};
@@ -64,7 +64,9 @@ impl<S: Storage> Node<S> {
         block: Block,
     ) -> Result<(), StorageError> {
         let id = block.id();
-        if !self.settle_download(peer, &id) && !self.take_late(peer, &id)? {
+        if self.settle_download(peer, &id) {
+            self.patience = self.patience.saturating_sub(1);
+        } else if !self.take_late(peer, &id)? {
             probe!(self.probes, "block.unasked");
             return Ok(());
         }
@@ -101,6 +103,7 @@ impl<S: Storage> Node<S> {
         };
         if let Some(state) = self.peers.get_mut(&peer) {
             probe!(self.probes, "block.late");
+            self.patience = TIMEOUT_DOUBLINGS_MAX.min(self.patience + 1);
             state.late_blocks = state.late_blocks.saturating_add(1);
             state.late.insert(id);
         }

@@ -240,6 +240,7 @@ impl<S: Storage> Node<S> {
             probe!(self.probes, "peer.left_owing_transfers");
         }
         self.early.forget_peer(peer);
+        self.abandon_presync(peer);
         for id in &state.blocks_owed {
             self.downloads.remove(id);
             self.timers.cancel(&Timer::Block(*id));

@@ -6,8 +6,8 @@ use crate::p2p::message::{GetHeaders, Item, Message};
 use crate::p2p::peer::{Disconnect, Peer, PeerId};
 use crate::p2p::score::Misbehaviour;
 use crate::params::peers::{
-    BLOCK_CHECKS_MAX, BLOCK_TIMEOUT, BLOCKS_OUTSTANDING_MAX, BODY_WINDOW, HEADERS_MAX,
-    HEADERS_TIMEOUT, REQ_BLOCKS_MAX, RIVAL_WINDOW,
+    AT_TIP_BLOCKS, BLOCK_CHECKS_MAX, BLOCK_TIMEOUT, BLOCK_TIMEOUT_AT_TIP, BLOCKS_OUTSTANDING_MAX,
+    BODY_WINDOW, HEADERS_MAX, HEADERS_TIMEOUT, REQ_BLOCKS_MAX, RIVAL_WINDOW,
 };
 use crate::primitives::{BlockId, BoundedVec, Header, Millis, Now};
 use crate::probes::probe;
@@ -63,6 +63,7 @@ impl<S: Storage> Node<S> {
 
     /// A slow answer costs nothing; the next ping asks again.
     pub(super) fn headers_late(&mut self, peer: PeerId) {
+        self.abandon_presync(peer);
         if let Some(state) = self.peers.get_mut(&peer) {
             probe!(self.probes, "headers.late");
             state.headers_asked = false;
@@ -87,34 +88,36 @@ impl<S: Storage> Node<S> {
         let again = core::mem::take(&mut state.headers_wanted);
         self.timers.cancel(&Timer::Headers(peer));
 
+        if self.presync.as_ref().is_some_and(|it| it.peer() == peer) {
+            return self.presync_headers(now, peer, headers);
+        }
+        let weighed = self.chain.weigh_headers(now.wall, headers)?;
+        let stretch = weighed.stretch.as_ref();
+        let enough = self.chain.anti_dos_work();
+        let low = stretch.is_some_and(|stretch| stretch.end().chainwork < enough);
+        if low && matches!(weighed.stop, None | Some((_, HeaderStop::NotYet))) {
+            return self.begin_presync(now, peer, headers, weighed);
+        }
+        self.take_headers(now, peer, headers, again)
+    }
+
+    /// Headers of a chain with enough work, or such as nobody should have sent: they are stored up to
+    /// the first that is not taken.
+    fn take_headers(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        headers: &[Header],
+        again: bool,
+    ) -> Result<(), StorageError> {
         let verdict = self.chain.add_headers(now.wall, headers)?;
         self.settle_added(now)?;
         if let Some(last) = verdict.accepted.last() {
             self.note_work(peer, last)?;
         }
         match verdict.stop {
-            Some((at, HeaderStop::Invalid(why))) => {
-                probe!(self.probes, "headers.invalid");
-                let id = headers[at].id();
-                self.notify(Event::BlockRefused {
-                    id,
-                    code: why.code(),
-                });
-                // Peers of a newer release are not to blame, and still serve what we understand.
-                if !matches!(why, Invalid::UnknownVersion { .. }) {
-                    return self.misbehaved(now, peer, Misbehaviour::InvalidHeader);
-                }
-            }
-            Some((_, HeaderStop::KnownInvalid)) => {
-                probe!(self.probes, "headers.below_invalid");
-                return self.misbehaved(now, peer, Misbehaviour::InvalidHeader);
-            }
-            Some((_, HeaderStop::Orphan)) => {
-                probe!(self.probes, "headers.orphan");
-                return self.disconnect(now, peer, Disconnect::Protocol);
-            }
             Some((at, HeaderStop::NotYet)) => self.hold_early(now, peer, headers[at]),
-            Some((_, HeaderStop::SetAside)) => probe!(self.probes, "headers.set_aside"),
+            Some((at, stop)) => self.headers_stopped(now, peer, &headers[at], stop)?,
             None if headers.len() == HEADERS_MAX => {
                 probe!(self.probes, "headers.full_message");
                 self.ask_headers(now, peer, verdict.accepted.last().copied())?;
@@ -126,6 +129,41 @@ impl<S: Storage> Node<S> {
             None => {}
         }
         self.request_bodies(now)
+    }
+
+    /// A header was not taken; whether somebody is to blame.
+    pub(super) fn headers_stopped(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        header: &Header,
+        stop: HeaderStop,
+    ) -> Result<(), StorageError> {
+        match stop {
+            HeaderStop::Invalid(why) => {
+                probe!(self.probes, "headers.invalid");
+                let (id, code) = (header.id(), why.code());
+                self.notify(Event::BlockRefused { id, code });
+                match why {
+                    // Peers of a newer release are not to blame, and still serve what we understand.
+                    Invalid::UnknownVersion { .. } => Ok(()),
+                    _ => self.misbehaved(now, peer, Misbehaviour::InvalidHeader),
+                }
+            }
+            HeaderStop::KnownInvalid => {
+                probe!(self.probes, "headers.below_invalid");
+                self.misbehaved(now, peer, Misbehaviour::InvalidHeader)
+            }
+            HeaderStop::Orphan => {
+                probe!(self.probes, "headers.orphan");
+                self.disconnect(now, peer, Disconnect::Protocol)
+            }
+            HeaderStop::SetAside => {
+                probe!(self.probes, "headers.set_aside");
+                Ok(())
+            }
+            HeaderStop::NotYet => Ok(()),
+        }
     }
 
     /// Holds a header until our clock allows it; what comes after it is asked for then.
@@ -150,6 +188,14 @@ impl<S: Storage> Node<S> {
     pub(super) fn early_headers_due(&mut self, now: Now) -> Result<(), StorageError> {
         let allowed = now.wall.plus(self.chain.law().rules.future_limit);
         while let Some((peer, header)) = self.early.take_due(allowed) {
+            let weighed = self.chain.weigh_headers(now.wall, &[header])?;
+            let enough = self.chain.anti_dos_work();
+            if weighed
+                .stretch
+                .is_some_and(|it| it.end().chainwork < enough)
+            {
+                continue;
+            }
             let verdict = self.chain.add_headers(now.wall, &[header])?;
             self.settle_added(now)?;
             if let Some(id) = verdict.accepted.last() {
@@ -254,8 +300,8 @@ impl<S: Storage> Node<S> {
             .expect("it was just chosen among the peers");
         state.blocks_owed.insert(id);
         self.downloads.insert(id, peer);
-        self.timers
-            .set(Timer::Block(id), now.monotonic.plus(BLOCK_TIMEOUT));
+        let time = self.block_timeout();
+        self.timers.set(Timer::Block(id), now.monotonic.plus(time));
         requests.entry(peer).or_default().push(Item::Block(id));
         Ok(true)
     }
@@ -276,6 +322,15 @@ impl<S: Storage> Node<S> {
             .filter(|(_, peer)| can_serve(peer))
             .min_by_key(|(id, peer)| (peer.late_blocks, peer.blocks_owed.len(), **id))
             .map(|(id, _)| *id)
+    }
+
+    /// How long a peer has for a block: less at the tip, more after others have come late.
+    fn block_timeout(&self) -> Millis {
+        let base = match self.downloads.len() <= AT_TIP_BLOCKS {
+            true => BLOCK_TIMEOUT_AT_TIP,
+            false => BLOCK_TIMEOUT,
+        };
+        Millis::new(base.get() << self.patience)
     }
 
     pub(super) fn is_checking(&self, id: &BlockId) -> bool {

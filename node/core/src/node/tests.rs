@@ -22,6 +22,7 @@ use alloc::vec::Vec;
 use alloc::{format, vec};
 
 mod defence;
+mod presync;
 
 /// One end of a connection: which node, and how that node calls it.
 type End = (usize, PeerId);

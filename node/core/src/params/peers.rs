@@ -94,6 +94,10 @@ pub const EARLY_AHEAD_MAX: Millis = Millis::from_secs(2 * 60 * 60);
 /// Connections that others opened: with a full outgoing queue each 160 MB in the worst case.
 pub const INBOUND_MAX: usize = 64;
 
+/// Headers that one chain of little work can have us follow, one peer at a time: one bit each, 512
+/// kB. Eight years of 60 seconds.
+pub const PRESYNC_HEADERS_MAX: usize = 1 << 22;
+
 /// A payload of a kind that we do not know is skipped up to this size.
 pub const UNKNOWN_PAYLOAD_MAX: usize = 64 * 1024;
 
@@ -118,6 +122,17 @@ pub const HEADERS_TIMEOUT: Millis = Millis::from_secs(15);
 
 /// A peer that was asked for a block has this long before another is asked.
 pub const BLOCK_TIMEOUT: Millis = Millis::from_secs(10);
+
+/// At the tip, where few blocks are under way, it has this long: the next is asked while the first
+/// may still answer, so whoever announces first and withholds delays a block by no more.
+pub const BLOCK_TIMEOUT_AT_TIP: Millis = Millis::from_secs(2);
+
+/// Blocks under way below which a node is at the tip.
+pub const AT_TIP_BLOCKS: usize = 4;
+
+/// Blocks in a row that came late double the time for the next ones at most so often: a line may be
+/// slower than all that we know.
+pub const TIMEOUT_DOUBLINGS_MAX: u32 = 3;
 
 /// A peer that was asked for a transfer has this long before another is asked.
 pub const TRANSFER_TIMEOUT: Millis = Millis::from_secs(5);

@@ -211,3 +211,18 @@ fn a_hello_of_another_version_that_does_not_decode_is_nobodys_fault() {
     assert!(!net.is_here(1) && net.blamed().is_empty());
     assert!(net.knock(2, "203.0.113.5:1000"));
 }
+
+#[test]
+fn a_block_that_is_withheld_at_the_tip_is_soon_asked_from_the_next() {
+    let mut net = Net::one();
+    assert!(net.greet(1, "198.51.100.1:1000") && net.greet(2, "203.0.113.5:1000"));
+    let block = net.false_block();
+    let id = block.id();
+    for peer in [PeerId(1), PeerId(2)] {
+        net.show(0, peer, vec![block.header]);
+    }
+    assert_eq!(net.nodes[0].downloads.get(&id), Some(&PeerId(1)));
+    net.wait(3);
+    assert_eq!(net.nodes[0].downloads.get(&id), Some(&PeerId(2)));
+    assert!(net.blamed().is_empty());
+}
