@@ -23,7 +23,7 @@ pub mod image;
 pub mod survival;
 pub mod tape;
 
-use image::{Image, OutOfBounds};
+use image::Image;
 pub use survival::Survival;
 use tape::{Step, Tape};
 
@@ -126,28 +126,6 @@ struct State {
     told: Option<watch::Receiver<TipInfo>>,
 }
 
-impl State {
-    fn note_told(&self) {
-        if let (Some(tape), Some(told)) = (&self.tape, &self.told) {
-            tape.tell(&told.borrow());
-        }
-    }
-
-    /// Somebody else has put another disk into its place.
-    fn record_replaced(&self) {
-        self.record(|| Step::Replace(Box::new(self.image.clone()), self.published));
-        if let Some(tape) = &self.tape {
-            tape.forget();
-        }
-    }
-
-    fn record(&self, step: impl FnOnce() -> Step) {
-        if let Some(tape) = &self.tape {
-            tape.add(step());
-        }
-    }
-}
-
 impl Disk {
     /// An empty disk of node number `node`, called `name` in its draws.
     #[must_use]
@@ -186,35 +164,6 @@ impl Disk {
     /// else belongs to the machine ends with it.
     pub fn on_end(&self, told: impl Fn(Fault) + Send + Sync + 'static) {
         *self.0.on_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(told));
-    }
-
-    /// Records every operation from now on, and what had been promised before each.
-    pub fn record_to(&self, tape: Tape) {
-        self.0.state().tape = Some(tape);
-    }
-
-    /// The tip that the present life tells is this one: what it says is promised.
-    pub fn listen_to(&self, told: watch::Receiver<TipInfo>) {
-        self.0.state().told = Some(told);
-    }
-
-    /// The tape, if this disk has one.
-    #[must_use]
-    pub fn tape(&self) -> Option<Tape> {
-        self.0.state().tape.clone()
-    }
-
-    /// The bytes, and what is in doubt of them.
-    #[must_use]
-    pub fn image(&self) -> Image {
-        self.0.state().image.clone()
-    }
-
-    /// Puts a whole database on the disk.
-    pub fn load(&self, image: Image) {
-        let mut state = self.0.state();
-        state.image = image;
-        state.published = true;
     }
 
     /// Makes every operation take this long from now on.
@@ -536,15 +485,6 @@ impl StorageBackend for Backend {
         self.owe(&mut state, nanos);
         self.record(Kind::DiskWrite, offset, data);
         Ok(())
-    }
-}
-
-impl From<OutOfBounds> for io::Error {
-    fn from(_: OutOfBounds) -> Self {
-        Self::new(
-            io::ErrorKind::UnexpectedEof,
-            "beyond the end of the simulated disk",
-        )
     }
 }
 

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use archivas::ports::{BuildInfo, Command, Spawner};
+use archivas::ports::{Command, Spawner};
 use archivas::service::{self, Running, Settings, StartError};
 use archivas::store::Store;
 use archivas_core::chain::Policy;
 use archivas_core::node::TipInfo;
 use archivas_core::params::Genesis;
-use archivas_core::primitives::{Address, Timestamp};
+use archivas_core::primitives::Address;
 use archivas_core::probes::Probes;
 use archivas_core::storage::StorageError;
 use archivas_scenarios::draws::Draws;
@@ -27,17 +27,12 @@ use crate::disk::{Disk, Fault, Survival};
 use crate::faults::{KILL_WHILE_WRITING, POWER_LOSS_WHILE_WRITING};
 use crate::feed::{Feed, Listener};
 use crate::host::NodeHost;
+pub use crate::host::{EPOCH, HTTP_PORT, P2P_PORT};
 use crate::miner;
 use crate::network::{Net, address_of};
 use crate::spawner::{Blame, NodeSpawner, Polls};
 use crate::trace::{Kind, Trace};
 
-/// Where every node accepts peers.
-pub const P2P_PORT: u16 = 9090;
-/// Where every node serves HTTP.
-pub const HTTP_PORT: u16 = 8080;
-/// What the world's wall clock shows when a run begins: 2026-01-01. Genesis is of that time.
-pub const EPOCH: Timestamp = Timestamp::new(1_767_225_600_000);
 /// The bound of each node's page cache, in bytes; it grows on demand.
 const CACHE_BYTES_MAX: usize = 16 << 20;
 /// Kill only marks tasks; they are dropped when the executor next sees them, in drawn order.
@@ -472,7 +467,7 @@ impl SimNode {
             http: Some(SocketAddr::new(anywhere, HTTP_PORT)),
             connect: self.dials.iter().map(peer).collect(),
             policy: Policy::default(),
-            build: constant_build(),
+            build: crate::host::constant_build(),
             seed,
             machine: None,
             limits: archivas::http::Limits::default(),
@@ -484,16 +479,6 @@ impl SimNode {
         self.around
             .trace
             .record(self.number, Kind::Act, self.lives, what.as_bytes());
-    }
-}
-
-/// What simulated nodes say they are: constant, so that no build changes a digest.
-fn constant_build() -> BuildInfo {
-    BuildInfo {
-        version: "0.0.0".into(),
-        commit: "simulated".into(),
-        built_at: "2026-01-01T00:00:00Z".into(),
-        agent: "archivas-sim".into(),
     }
 }
 

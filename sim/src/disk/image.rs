@@ -35,6 +35,15 @@ enum Pending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfBounds;
 
+impl From<OutOfBounds> for std::io::Error {
+    fn from(_: OutOfBounds) -> Self {
+        Self::new(
+            std::io::ErrorKind::UnexpectedEof,
+            "beyond the end of the simulated disk",
+        )
+    }
+}
+
 impl Image {
     /// The length that a reader sees, in bytes.
     #[must_use]

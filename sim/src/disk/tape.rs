@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use archivas_core::node::TipInfo;
 use archivas_core::primitives::{TxId, Work};
+use tokio::sync::watch;
 
 use super::image::{Image, OutOfBounds};
 
@@ -211,6 +212,59 @@ impl<'a> Cursor<'a> {
             self.step += 1;
         }
         Ok(())
+    }
+}
+
+impl super::Disk {
+    /// Records every operation from now on, and what had been promised before each.
+    pub fn record_to(&self, tape: Tape) {
+        self.0.state().tape = Some(tape);
+    }
+
+    /// The tip that the present life tells is this one: what it says is promised.
+    pub fn listen_to(&self, told: watch::Receiver<TipInfo>) {
+        self.0.state().told = Some(told);
+    }
+
+    /// The tape, if this disk has one.
+    #[must_use]
+    pub fn tape(&self) -> Option<Tape> {
+        self.0.state().tape.clone()
+    }
+
+    /// The bytes, and what is in doubt of them.
+    #[must_use]
+    pub fn image(&self) -> Image {
+        self.0.state().image.clone()
+    }
+
+    /// Puts a whole database on the disk.
+    pub fn load(&self, image: Image) {
+        let mut state = self.0.state();
+        state.image = image;
+        state.published = true;
+    }
+}
+
+impl super::State {
+    pub(super) fn note_told(&self) {
+        if let (Some(tape), Some(told)) = (&self.tape, &self.told) {
+            tape.tell(&told.borrow());
+        }
+    }
+
+    /// Somebody else has put another disk into its place.
+    pub(super) fn record_replaced(&self) {
+        self.record(|| Step::Replace(Box::new(self.image.clone()), self.published));
+        if let Some(tape) = &self.tape {
+            tape.forget();
+        }
+    }
+
+    pub(super) fn record(&self, step: impl FnOnce() -> Step) {
+        if let Some(tape) = &self.tape {
+            tape.add(step());
+        }
     }
 }
 
