@@ -4,12 +4,12 @@
 use super::{Action, Answer, Event, Node, Ticket, Timer};
 use crate::mempool::{Dropped, PoolRefusal};
 use crate::params::pool::{OWN_TIDY_INTERVAL, POOL_RETURN_BLOCKS_MAX};
-use crate::primitives::{Now, SignedTransfer, TxId, decode, encode};
+use crate::primitives::{Height, Now, SignedTransfer, TxId, decode, encode};
 use crate::probes::probe;
 use crate::rules::check_transfer;
 use crate::schema;
 use crate::storage::{Batch, Scan, Storage, StorageError, Table};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// What is known of own transfers.
@@ -18,7 +18,7 @@ pub(super) struct Own {
     /// Those with a row on disk, or one to be written.
     known: BTreeSet<TxId>,
     /// Those of them that have left the pool, to be deleted with the next tidying.
-    gone: BTreeSet<TxId>,
+    gone: BTreeMap<TxId, Height>,
     /// Those of earlier lives have been offered to the pool.
     pub loaded: bool,
     /// Rows to be written before the answers are given.
@@ -78,7 +78,7 @@ impl<S: Storage> Node<S> {
             probe!(self.probes, "own.reloaded");
             if let Err(code) = self.readmit(now, transfer)? {
                 probe!(self.probes, "own.not_reloaded");
-                self.own.gone.insert(id);
+                self.own.gone.insert(id, self.chain.tip().height);
                 if schema::tx_location(self.chain.reader(), &id)?.is_none() {
                     self.notify(Event::OwnTransferDropped { id, code });
                 }
@@ -127,7 +127,7 @@ impl<S: Storage> Node<S> {
         for dropped in dropped {
             self.probes.dropped(dropped.reason);
             if self.own.known.contains(&dropped.id) {
-                self.own.gone.insert(dropped.id);
+                self.own.gone.insert(dropped.id, self.chain.tip().height);
                 self.tidy_soon(now);
             }
             self.notify(Event::TransferDropped(dropped));
@@ -147,12 +147,12 @@ impl<S: Storage> Node<S> {
             return Ok(());
         }
         let mut batch = Batch::default();
-        for id in core::mem::take(&mut self.own.gone) {
+        for (id, since) in core::mem::take(&mut self.own.gone) {
             if self.mempool.contains(&id) {
                 continue;
             }
-            if self.may_return(&id)? {
-                self.own.gone.insert(id);
+            if self.may_return(&id, since)? {
+                self.own.gone.insert(id, since);
                 continue;
             }
             probe!(self.probes, "own.tidied");
@@ -169,16 +169,16 @@ impl<S: Storage> Node<S> {
     }
 
     /// Whether a reorganization could still bring a confirmed transfer back into the pool. Until then
-    /// its row stays: a pool in memory alone would lose it in a crash after that.
-    fn may_return(&self, id: &TxId) -> Result<bool, StorageError> {
-        let Some(location) = schema::tx_location(self.chain.reader(), id)? else {
-            return Ok(false);
+    /// its row stays: a pool in memory alone would lose it in a crash after that. Without an index
+    /// nobody knows whether it is confirmed: every one stays that left at a height so near.
+    fn may_return(&self, id: &TxId, since: Height) -> Result<bool, StorageError> {
+        let rows = self.chain.reader();
+        let height = match schema::tx_location(rows, id)? {
+            Some(location) => location.height,
+            None if schema::has_tx_index(rows)? => return Ok(false),
+            None => since,
         };
-        let above = self
-            .chain
-            .tip()
-            .height
-            .saturating_sub(location.height.get());
+        let above = self.chain.tip().height.saturating_sub(height.get());
         Ok(above.get() < POOL_RETURN_BLOCKS_MAX)
     }
 }
