@@ -57,7 +57,7 @@ pub fn audit(
 fn for_each_key(
     rows: &impl Reader,
     table: Table,
-    each: &mut dyn FnMut(&[u8], u64) -> Result<(), StorageError>,
+    mut each: impl FnMut(&[u8], u64) -> Result<(), StorageError>,
 ) -> Result<u64, StorageError> {
     let (mut count, mut from) = (0, Bound::Unbounded);
     loop {
@@ -78,13 +78,13 @@ fn for_each_key(
 }
 
 fn count(rows: &impl Reader, table: Table) -> Result<u64, StorageError> {
-    for_each_key(rows, table, &mut |_, _| Ok(()))
+    for_each_key(rows, table, |_, _| Ok(()))
 }
 
 /// Every header of every branch: its place, its link, its work.
 fn headers(rows: &impl Reader, progress: Progress<'_>) -> Result<u64, StorageError> {
     let all = count(rows, Table::Headers)?;
-    let placed = for_each_key(rows, Table::Levels, &mut |key, number| {
+    let placed = for_each_key(rows, Table::Levels, |key, number| {
         if number % PAGE as u64 == 0 {
             progress("headers", number, Some(all));
         }
