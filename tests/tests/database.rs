@@ -102,6 +102,9 @@ fn what_has_no_database_or_a_running_node_is_refused_with_its_code() {
     run(&other).failed(6, "another network");
 }
 
+/// What becomes of a row; none is deleted.
+type Change = fn(&[u8]) -> Option<Vec<u8>>;
+
 #[test]
 fn a_sound_database_is_said_to_be_and_a_damaged_one_is_made_anew_from_its_blocks() {
     let dir = scratch();
@@ -110,7 +113,7 @@ fn a_sound_database_is_said_to_be_and_a_damaged_one_is_made_anew_from_its_blocks
     assert_eq!(sound["ok"], true);
     assert_eq!(sound["transfers"], 1);
     let before = read(&db(&["stats"], dir.path()));
-    let meddled: [(Table, fn(&[u8]) -> Option<Vec<u8>>); 4] = [
+    let meddled: [(Table, Change); 4] = [
         (Table::Accounts, |_| Some(vec![1, 0])),
         (Table::Txs, |_| None),
         (Table::AccountTxs, |_| None),

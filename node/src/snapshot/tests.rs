@@ -122,7 +122,10 @@ fn a_node_begins_at_any_exported_height_and_goes_on_to_the_same_state() {
             (Height::new(height), Height::new(height))
         );
         again.check_invariants(Thoroughness::Full).unwrap();
-        let missing: Vec<_> = blocks.iter().skip(imported.height.get() as usize).collect();
+        let missing: Vec<_> = blocks
+            .iter()
+            .skip(usize::try_from(imported.height.get()).unwrap())
+            .collect();
         let ids: Vec<_> = missing.iter().map(|block| block.id()).collect();
         assert_eq!(again.missing_bodies(99).unwrap(), ids);
         missing
