@@ -3,22 +3,56 @@
 //! one event from a plan leaves every other draw as it was. Floats come from `libm` only: the
 //! standard library's logarithm differs between machines.
 
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use archivas_core::primitives::crypto::sha3_256;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// All draws of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Draws {
     seed: u64,
+    future: Option<Future>,
+}
+
+/// Another future than the seed's: from some moment on, every draw is another.
+#[derive(Clone)]
+struct Future {
+    number: u64,
+    has_come: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Draws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let future = self.future.as_ref().map(|future| future.number);
+        f.debug_struct("Draws")
+            .field("seed", &self.seed)
+            .field("future", &future)
+            .finish()
+    }
 }
 
 impl Draws {
     /// The draws of `seed`.
     pub const fn new(seed: u64) -> Self {
-        Self { seed }
+        Self { seed, future: None }
+    }
+
+    /// The same up to a moment, and others from then on: those of the future with this number.
+    #[must_use]
+    pub fn anew_after(
+        self,
+        number: u64,
+        has_come: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let has_come = Arc::new(has_come);
+        Self {
+            seed: self.seed,
+            future: Some(Future { number, has_come }),
+        }
     }
 
     /// The seed.
@@ -31,6 +65,8 @@ impl Draws {
     /// `site` names the place in the code (`"player.block"`); `subject` is what the decision is
     /// about, in bytes that mean the same in every run: a name, a frame's hash, an operation.
     pub fn draw(&self, site: &str, subject: &[u8], n: u64) -> Draw {
+        let future = self.future.as_ref().filter(|future| (future.has_come)());
+        let future = future.map(|future| future.number.to_le_bytes());
         let key = sha3_256(&[
             b"archivas draw 1",
             &self.seed.to_le_bytes(),
@@ -39,6 +75,7 @@ impl Draws {
             &length(subject),
             subject,
             &n.to_le_bytes(),
+            future.as_ref().map_or(&[], |number| &number[..]),
         ]);
         Draw(ChaCha8Rng::from_seed(key))
     }
@@ -125,6 +162,19 @@ mod tests {
         assert_ne!(first, bits(&draws, "link.latencx", b"a-b", 3));
         assert_ne!(first, bits(&draws, "link.latency", b"a-c", 3));
         assert_ne!(first, bits(&draws, "link.latency", b"a-b", 4));
+    }
+
+    #[test]
+    fn another_future_differs_only_once_it_has_come() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let come = Arc::new(AtomicBool::new(false));
+        let (seen, usual) = (come.clone(), Draws::new(7));
+        let other = Draws::new(7).anew_after(1, move || seen.load(Ordering::Relaxed));
+        let bits = |draws: &Draws| draws.draw("site", b"x", 0).bits();
+        assert_eq!(bits(&other), bits(&usual));
+        come.store(true, Ordering::Relaxed);
+        assert_ne!(bits(&other), bits(&usual));
+        assert_ne!(bits(&other), bits(&Draws::new(7).anew_after(2, || true)));
     }
 
     #[test]

@@ -7,15 +7,20 @@ mod files;
 mod golden;
 mod list;
 mod output;
+mod page;
 mod picture;
 mod probes;
+mod record;
 mod replay;
 mod report;
 mod rows;
 mod run;
 mod show;
+mod shrink;
 mod spans;
 mod sweep;
+mod trace;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +32,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::seed::Seed;
 use output::Output;
+pub(crate) use spans::clock;
 
 /// Whole networks of real nodes in virtual time, from a seed
 #[derive(Debug, Parser)]
@@ -80,6 +86,19 @@ enum Command {
     Explore(explore::ExploreArgs),
     /// End a node at every operation of its disk, with every outcome
     Sweep(sweep::SweepArgs),
+    /// The smallest plan that fails in the same way
+    Shrink(shrink::ShrinkArgs),
+    /// When the cause of a failure lay: its probability when all is drawn anew after t
+    Why(why::WhyArgs),
+    /// The first difference of two traces
+    Diff(trace::DiffArgs),
+    /// Write a page for each failure of a campaign
+    Report(page::ReportArgs),
+    /// Put the parts of a sharded campaign together
+    Merge(record::MergeArgs),
+    /// Look at a trace
+    #[command(subcommand)]
+    Trace(trace::TraceCommand),
     /// What there is: scenarios, checks, faults, probes
     List(list::ListArgs),
     /// The plan that a scenario has for a seed, every range drawn
@@ -125,6 +144,10 @@ mod exit {
     pub const BAD_PLAN: u8 = 3;
     /// Nothing to run.
     pub const NOTHING: u8 = 4;
+    /// Two runs that should be the same are not.
+    pub const NOT_DETERMINISTIC: u8 = 13;
+    /// Interrupted, and resumable.
+    pub const INTERRUPTED: u8 = 75;
     /// A replay that showed something else.
     pub const NOT_REPRODUCED: u8 = 16;
 }
@@ -158,6 +181,12 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args, &output),
         Command::Explore(args) => explore::explore(&args, &output),
         Command::Sweep(args) => sweep::sweep(&args, &output),
+        Command::Shrink(args) => shrink::shrink(&args, &output),
+        Command::Why(args) => why::why(&args, &output),
+        Command::Diff(args) => trace::diff(&args, &output),
+        Command::Trace(command) => trace::trace(&command, &output),
+        Command::Merge(args) => record::merge(&args, &output),
+        Command::Report(args) => page::report(&args, &output),
         Command::List(args) => list::list(args, &output),
         Command::Golden(args) => golden::golden(&args, &output),
         Command::Show(args) => show::show(&args, &output),

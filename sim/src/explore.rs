@@ -1,7 +1,8 @@
 //! A campaign: many seeds of some scenarios on all cores, each run on a fresh thread of its own. What
 //! comes of a seed does not depend on how many jobs there are, nor on their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
@@ -15,6 +16,10 @@ use crate::faults;
 use crate::runner::run;
 use crate::seed::Seed;
 use crate::stopwatch::Stopwatch;
+
+mod shard;
+
+pub use shard::{BadShard, Shard};
 
 /// With a budget of time, every scenario gets at least so many seeds, however long that takes.
 pub const SEEDS_MIN: u64 = 10;
@@ -37,6 +42,10 @@ pub struct Campaign {
     pub base: Seed,
     /// How many seeds.
     pub seeds: Seeds,
+    /// Which part of the seeds: those whose index leaves this remainder.
+    pub shard: Shard,
+    /// Numbers that were run before, by an earlier part of the same campaign.
+    pub done: BTreeSet<u64>,
     /// How many runs at once.
     pub jobs: usize,
     /// Begin no more runs after the first failure.
@@ -64,7 +73,7 @@ pub struct SeedResult {
     pub verdict: Verdict,
     /// See `verdict`; `None` when it passed.
     pub failed: Option<Box<Outcome>>,
-    /// How often each fault fired.
+    /// How often each fault fired; moved into the harvest's sums.
     pub faults: BTreeMap<String, u64>,
     /// How often each probe was hit.
     pub probes: BTreeMap<String, u64>,
@@ -75,10 +84,16 @@ pub struct SeedResult {
 }
 
 /// What came of a campaign, ordered by number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Harvest {
-    /// One entry a seed.
+    /// One entry a seed, small unless it failed: memory stays flat over many seeds.
     pub results: Vec<SeedResult>,
+    /// How often each fault fired in all, and in how many runs.
+    pub fired: BTreeMap<String, (u64, u64)>,
+    /// In how many runs each probe was hit.
+    pub hit: BTreeMap<String, u64>,
+    /// Whether it was told to end before it was over.
+    pub interrupted: bool,
     /// Real time, in seconds.
     pub real_s: f64,
 }
@@ -96,58 +111,67 @@ pub struct Group<'a> {
 
 impl Campaign {
     /// Runs it. `tell` hears of each seed as it ends, in any order, on the calling thread's behalf.
-    pub fn run(&self, tell: &(dyn Fn(&SeedResult) + Sync)) -> Harvest {
+    /// Begins no more runs once `stop` is set.
+    pub fn run(&self, stop: &AtomicBool, tell: &(dyn Fn(&SeedResult) + Sync)) -> Harvest {
         let watch = Stopwatch::start();
         let progress = Mutex::new(Progress::default());
         std::thread::scope(|scope| {
             for _ in 0..self.jobs {
-                let work = || self.work(watch, &progress, tell);
+                let work = || self.work((watch, stop), &progress, tell);
                 let worker = Builder::new()
                     .name("explore".into())
                     .spawn_scoped(scope, work);
                 drop(worker.expect("the operating system has a thread left"));
             }
         });
-        let mut results = lock(&progress).results.split_off(0);
-        results.sort_by_key(|result| result.number);
-        Harvest {
-            results,
-            real_s: watch.seconds(),
-        }
+        let mut harvest = std::mem::take(&mut lock(&progress).harvest);
+        harvest.results.sort_by_key(|result| result.number);
+        harvest.interrupted = stop.load(Ordering::Relaxed);
+        harvest.real_s = watch.seconds();
+        harvest
     }
 
     fn work(
         &self,
-        watch: Stopwatch,
+        (watch, stop): (Stopwatch, &AtomicBool),
         progress: &Mutex<Progress>,
         tell: &(dyn Fn(&SeedResult) + Sync),
     ) {
         loop {
             let number = {
                 let mut progress = lock(progress);
-                if self.is_over(&progress, watch) {
+                if stop.load(Ordering::Relaxed) || self.is_over(&progress, watch) {
                     return;
                 }
                 progress.next += 1;
-                progress.next - 1
+                self.number(progress.next - 1)
             };
+            if self.done.contains(&number) {
+                continue;
+            }
             let result = self.run_one(number);
             tell(&result);
             let mut progress = lock(progress);
             progress.failed |= result.verdict != Verdict::Pass;
-            progress.results.push(result);
+            progress.harvest.absorb(result);
         }
     }
 
     fn is_over(&self, progress: &Progress, watch: Stopwatch) -> bool {
         let scenarios = self.scenarios.len() as u64;
         let enough = match self.seeds {
-            Seeds::Count(count) => progress.next / scenarios >= count,
+            Seeds::Count(count) => progress.next / scenarios >= self.shard.share_of(count),
             Seeds::Budget(seconds) => {
                 progress.next >= SEEDS_MIN * scenarios && watch.seconds() >= seconds
             }
         };
         enough || (self.fail_fast && progress.failed)
+    }
+
+    /// The number of the run that this shard makes as its `turn`th, from 0.
+    fn number(&self, turn: u64) -> u64 {
+        let scenarios = self.scenarios.len() as u64;
+        self.shard.index(turn / scenarios) * scenarios + turn % scenarios
     }
 
     /// Run number `number`: the scenarios take turns, each with the base seed first.
@@ -247,28 +271,34 @@ impl Harvest {
             .unwrap_or(Verdict::Pass)
     }
 
+    /// Takes in what came of a seed.
+    pub fn absorb(&mut self, mut result: SeedResult) {
+        for (name, times) in std::mem::take(&mut result.faults) {
+            let (sum, runs) = self.fired.entry(name).or_default();
+            *sum += times;
+            *runs += u64::from(times > 0);
+        }
+        for name in std::mem::take(&mut result.probes).into_keys() {
+            *self.hit.entry(name).or_default() += 1;
+        }
+        self.results.push(result);
+    }
+
     /// Every fault there is, how often it fired in all, and in how many runs: one that never did shows
     /// as such.
     #[must_use]
     pub fn faults(&self) -> BTreeMap<String, (u64, u64)> {
         let known = faults::ALL.iter().map(|(name, _)| ((*name).into(), (0, 0)));
         let mut sums: BTreeMap<String, (u64, u64)> = known.collect();
-        for (name, times) in self.results.iter().flat_map(|result| &result.faults) {
-            let (sum, runs) = sums.entry(name.clone()).or_default();
-            *sum += times;
-            *runs += u64::from(*times > 0);
-        }
+        sums.extend(self.fired.clone());
         sums
     }
 
     /// Every probe that was hit, and in how many runs.
     #[must_use]
     pub fn probes(&self) -> BTreeMap<&str, u64> {
-        let mut runs = BTreeMap::new();
-        for name in self.results.iter().flat_map(|result| result.probes.keys()) {
-            *runs.entry(name.as_str()).or_default() += 1;
-        }
-        runs
+        let runs = self.hit.iter();
+        runs.map(|(name, runs)| (name.as_str(), *runs)).collect()
     }
 
     /// The failing seeds by cause; the group whose quickest seed is quickest comes first.
@@ -307,7 +337,8 @@ impl Harvest {
 }
 
 /// Where a failure happened, as far as its sentence tells: for a panic, file and line.
-fn place_of<'a>(check: &str, sentence: &'a str) -> &'a str {
+#[must_use]
+pub fn place_of<'a>(check: &str, sentence: &'a str) -> &'a str {
     if check == crate::runner::NO_PANIC.name {
         return sentence
             .split_once(": ")
@@ -320,7 +351,7 @@ fn place_of<'a>(check: &str, sentence: &'a str) -> &'a str {
 struct Progress {
     next: u64,
     failed: bool,
-    results: Vec<SeedResult>,
+    harvest: Harvest,
 }
 
 fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
@@ -343,6 +374,8 @@ mod tests {
             scenarios,
             base: Seed(u64::MAX),
             seeds,
+            shard: Shard::WHOLE,
+            done: BTreeSet::new(),
             jobs,
             fail_fast: false,
             twice_of_1000: 500,
@@ -352,7 +385,7 @@ mod tests {
     #[test]
     fn the_number_of_jobs_changes_no_result() {
         let digests = |jobs| -> Vec<(Seed, String)> {
-            let harvest = campaign(jobs, Seeds::Count(4)).run(&|_| {});
+            let harvest = campaign(jobs, Seeds::Count(4)).run(&AtomicBool::new(false), &|_| {});
             harvest
                 .results
                 .into_iter()
@@ -366,8 +399,25 @@ mod tests {
     }
 
     #[test]
+    fn shards_share_the_seeds_and_what_was_done_before_is_not_done_again() {
+        let numbers = |shard, done: &[u64]| -> Vec<u64> {
+            let part = Campaign {
+                shard,
+                done: done.iter().copied().collect(),
+                ..campaign(1, Seeds::Count(5))
+            };
+            let harvest = part.run(&AtomicBool::new(false), &|_| {});
+            harvest.results.iter().map(|result| result.number).collect()
+        };
+        assert_eq!(numbers("0/2".parse().unwrap(), &[]), [0, 2, 4]);
+        assert_eq!(numbers("1/2".parse().unwrap(), &[3]), [1]);
+        let stopped = campaign(1, Seeds::Count(5)).run(&AtomicBool::new(true), &|_| {});
+        assert!(stopped.interrupted && stopped.results.is_empty());
+    }
+
+    #[test]
     fn a_budget_of_nothing_still_gives_every_scenario_ten_seeds() {
-        let harvest = campaign(2, Seeds::Budget(0.0)).run(&|_| {});
+        let harvest = campaign(2, Seeds::Budget(0.0)).run(&AtomicBool::new(false), &|_| {});
         assert!(harvest.results.len() as u64 >= SEEDS_MIN);
         assert!(harvest.results.iter().filter(|result| result.twice).count() >= 5);
     }
@@ -412,10 +462,10 @@ mod tests {
             failed(2, "a.rs:1: x is 6", "no_panic", 40),
             failed(3, "b.rs:1: y", "no_panic", 60),
         ];
-        let harvest = Harvest {
-            results,
-            real_s: 1.0,
-        };
+        let mut harvest = Harvest::default();
+        for result in results {
+            harvest.absorb(result);
+        }
         let groups: Vec<Vec<u64>> = harvest
             .groups()
             .iter()

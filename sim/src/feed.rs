@@ -15,6 +15,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::agenda::Agenda;
 use crate::disk::Disk;
+use crate::log::Current;
 use crate::trace::{Kind, Trace};
 
 /// Something that a node said or did which the judges want to know.
@@ -130,6 +131,8 @@ pub struct Listener {
     pub number: u16,
     /// Which life.
     pub life: u64,
+    /// Whose code is running: the log is the node's.
+    pub current: Current,
 }
 
 impl Listener {
@@ -141,7 +144,11 @@ impl Listener {
     ) {
         loop {
             match events.recv().await {
-                Ok(event) => self.note(&event),
+                Ok(event) => {
+                    let log = || archivas::cli::report::log(&event);
+                    self.current.during(self.number, log);
+                    self.note(&event);
+                }
                 Err(RecvError::Lagged(count)) => self.say(Said::Overheard(count)),
                 Err(RecvError::Closed) => break,
             }

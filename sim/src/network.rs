@@ -25,6 +25,7 @@ pub mod link;
 pub mod pipe;
 pub mod switchboard;
 pub mod traffic;
+mod words;
 
 use connection::End;
 use doors::{Binding, Knock};

@@ -398,6 +398,7 @@ impl SimNode {
             node,
             number,
             life,
+            current: self.around.blame.current.clone(),
         };
         let Running {
             commands,

@@ -18,6 +18,7 @@ use archivas_scenarios::world::{
 
 use crate::agenda::Agenda;
 use crate::judges;
+use crate::log::{self, Wanted};
 use crate::meter::Meter;
 use crate::panics;
 use crate::spawner::Blame;
@@ -105,6 +106,10 @@ pub struct Options {
     pub lines: Option<Box<dyn Write + Send>>,
     /// Measures where the time goes.
     pub meter: Meter,
+    /// From this time on all draws are others than those of the seed: another future, by its number.
+    pub anew: Option<(Millis, u64)>,
+    /// Nodes that log, and how much.
+    pub log: Wanted,
 }
 
 /// Runs `plan` with `seed`.
@@ -120,7 +125,12 @@ pub fn run_with(
     observer: &mut (dyn Observer + Send),
     options: Options,
 ) -> RunReport {
-    let Options { lines, meter } = options;
+    let Options {
+        lines,
+        meter,
+        anew,
+        log,
+    } = options;
     panics::watch();
     let watch = Stopwatch::start();
     let remains = Remains::default();
@@ -138,7 +148,14 @@ pub fn run_with(
         }
         let blame = Blame::new(trace.clone());
         begun.with(|left| left.trace = Some((trace.clone(), blame.clone())));
-        let draws = Draws::new(seed);
+        let _log = (!log.is_empty()).then(|| log::begin(&log, &trace, &blame.current));
+        let time = trace.clone();
+        let draws = match anew {
+            None => Draws::new(seed),
+            Some((at, future)) => {
+                Draws::new(seed).anew_after(future, move || time.now() / 1_000_000 >= at.get())
+            }
+        };
         let world = SimWorld::new(plan, draws.clone(), agenda, trace, blame);
         play(plan, &draws, world, &mut witness).await
     });

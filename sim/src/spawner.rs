@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use archivas::ports;
 use madsim::runtime::NodeHandle;
 
+use crate::log::Current;
 use crate::meter::Part;
 use crate::trace::Trace;
 
@@ -16,6 +17,8 @@ use crate::trace::Trace;
 pub struct Blame {
     node: Arc<Mutex<Option<u16>>>,
     trace: Trace,
+    /// Whose code is running.
+    pub current: Current,
 }
 
 impl Blame {
@@ -25,6 +28,7 @@ impl Blame {
         Self {
             node: Arc::default(),
             trace,
+            current: Current::default(),
         }
     }
 
@@ -160,7 +164,7 @@ impl ports::Spawner for NodeSpawner {
                     blame: &blame,
                     node,
                 };
-                let polled = task.as_mut().poll(cx);
+                let polled = blame.current.during(node, || task.as_mut().poll(cx));
                 if polls.note() {
                     end();
                 }

@@ -176,6 +176,16 @@ impl Trace {
 
     /// Adds one event.
     pub fn record(&self, node: u16, kind: Kind, subject: u64, payload: &[u8]) {
+        self.record_noted((node, kind, subject), payload, String::new);
+    }
+
+    /// Adds one event; its line in the list tells more about it, which is no part of the digest.
+    pub fn record_noted(
+        &self,
+        (node, kind, subject): (u16, Kind, u64),
+        payload: &[u8],
+        note: impl FnOnce() -> String,
+    ) {
         let _digest = self.0.meter.time(Part::Digest);
         let now = (self.0.now)();
         let mut state = self.state();
@@ -194,9 +204,11 @@ impl Trace {
         state.events += 1;
         if let Some(lines) = state.lines.as_mut() {
             let (name, len, sum) = (kind.name(), payload.len(), xxh3_64(payload));
+            let note = note();
+            let blank = if note.is_empty() { "" } else { " " };
             let line = writeln!(
                 lines,
-                "{number} {now} {node} {name} {subject} {len} {sum:016x}"
+                "{number} {now} {node} {name} {subject} {len} {sum:016x}{blank}{note}"
             );
             if line.is_err() {
                 state.lines = None;

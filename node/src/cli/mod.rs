@@ -15,7 +15,7 @@ mod node;
 mod output;
 mod peers;
 mod progress;
-mod report;
+pub mod report;
 mod secret_input;
 mod state;
 mod teach;

@@ -121,7 +121,8 @@ fn log_peer(event: &Event) {
     }
 }
 
-fn log(event: &Event) {
+/// Logs one event.
+pub fn log(event: &Event) {
     match event {
         Event::TipChanged {
             to,

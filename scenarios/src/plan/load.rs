@@ -34,6 +34,7 @@ pub const BUILT_IN: &[BuiltIn] = built_in![
     "partition-heals.toml",
     "restart-keeps-tip.toml",
     "mempool-broadcast.toml",
+    "pool-follows-fork.toml",
 ];
 
 impl BuiltIn {

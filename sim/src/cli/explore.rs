@@ -1,9 +1,11 @@
 //! `explore`: many seeds on all cores, failing seeds grouped, each with the command that shows it.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use archivas_core::primitives::Millis;
@@ -11,13 +13,15 @@ use archivas_scenarios::outcome::Verdict;
 use archivas_scenarios::plan::{BUILT_IN, Overrides, Scenario};
 use archivas_scenarios::world::WorldKind;
 use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_shutdown;
 
 use super::output::{Output, Style, table};
-use super::run::write_failure;
+use super::record::{Failures, Record};
 use super::spans::{grouped, human, parse_span, rate, seconds};
 use super::{Trouble, code_of, default_folder, exit, files, find, parse_seed, probes};
-use crate::explore::{Campaign, Group, Harvest, SeedResult, Seeds};
-use crate::failure::{Failure, what_failed};
+use crate::explore::{BadShard, Campaign, Group, Harvest, SeedResult, Seeds, Shard};
+use crate::failure::what_failed;
 use crate::seed::Seed;
 use crate::stopwatch::Stopwatch;
 
@@ -51,6 +55,12 @@ pub struct ExploreArgs {
     /// Where results and failures are written
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with the campaign that lies in the folder of --out
+    #[arg(long, requires = "out")]
+    resume: bool,
+    /// Only the seeds whose index is I modulo N; auto reads what the batch system has set
+    #[arg(long, value_name = "I/N|auto", value_parser = parse_shard)]
+    shard: Option<Shard>,
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -69,7 +79,7 @@ const PROGRESS_S: f64 = 30.0;
 
 /// Runs the campaign.
 pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
-    let campaign = campaign(args)?;
+    let mut campaign = campaign(args)?;
     let wanted = args.min_probes.as_deref().map(probes::read).transpose()?;
     if campaign.scenarios.is_empty() || campaign.seeds == Seeds::Count(0) {
         return Err(Trouble::new(
@@ -77,21 +87,27 @@ pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
             "there is nothing to run: no scenario or no seed",
         ));
     }
-    if let Some(folder) = &args.out {
-        files::make_folder(folder)?;
+    if args.shard.is_some() && output.shows_progress() {
+        output.line(&format!("shard {}", campaign.shard));
     }
-    let progress = Progress::new(&campaign, output);
-    let harvest = campaign.run(&|result| progress.tell(result));
-    progress.end();
     let folder = args.out.clone().unwrap_or_else(default_folder);
-    let (failures, written) = write_failures(&folder, &campaign, &harvest);
+    let record = Record::begin(&folder, args.out.is_some(), args.resume, &campaign)?;
+    let before = record.earlier(&campaign)?;
+    campaign.done = before.iter().map(|result| result.number).collect();
+    let stop = catch_interrupts()?;
+    let progress = Progress::new(&campaign, output);
+    let mut harvest = campaign.run(&stop, &|result| {
+        record.add(&campaign, result);
+        progress.tell(result);
+    });
+    progress.end();
+    before.into_iter().for_each(|result| harvest.absorb(result));
+    harvest.results.sort_by_key(|result| result.number);
+    let (failures, written) = record.end(&campaign, &harvest);
     // What the campaign showed is told even if it cannot be kept.
     print(output, &campaign, &harvest, &failures);
     output.json(&files::summary(&campaign, &harvest, &failures));
     written?;
-    if args.out.is_some() {
-        files::write_results(&folder, &campaign, &harvest)?;
-    }
     if let Some(path) = &args.junit {
         files::write(path, &files::junit(&campaign, &harvest, &failures))?;
     }
@@ -101,12 +117,37 @@ pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
         let text = format!("VACUOUS: no seed hit {}", missed.join(", "));
         output.line(&output.styled(&text, Style::Red));
     }
-    let blind = if missed.is_empty() {
-        Verdict::Pass
-    } else {
-        Verdict::Vacuous
+    let blind = match missed.is_empty() {
+        true => Verdict::Pass,
+        false => Verdict::Vacuous,
     };
-    Ok(code_of(harvest.verdict().max(blind)))
+    Ok(exit_of(output, &harvest, blind))
+}
+
+/// A failure's code comes before that of an interruption.
+fn exit_of(output: &Output, harvest: &Harvest, blind: Verdict) -> u8 {
+    if !harvest.interrupted {
+        return code_of(harvest.verdict().max(blind));
+    }
+    output.complain("interrupted; the same command with --out DIR --resume goes on");
+    match harvest.verdict() {
+        Verdict::Pass => exit::INTERRUPTED,
+        verdict => code_of(verdict),
+    }
+}
+
+/// From the first Ctrl-C or SIGTERM on, no more runs begin; those under way end in their own time.
+fn catch_interrupts() -> Result<Arc<AtomicBool>, Trouble> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // A second one ends the program at once.
+        let twice = register_conditional_shutdown(signal, exit::INTERRUPTED.into(), stop.clone());
+        let once = twice.and_then(|_| signal_hook::flag::register(signal, stop.clone()));
+        once.map_err(|error| {
+            Trouble::new(exit::HARNESS, format!("cannot catch signals: {error}"))
+        })?;
+    }
+    Ok(stop)
 }
 
 fn campaign(args: &ExploreArgs) -> Result<Campaign, Trouble> {
@@ -127,7 +168,7 @@ fn campaign(args: &ExploreArgs) -> Result<Campaign, Trouble> {
     let jobs = args.jobs.map_or_else(cores, NonZeroUsize::get);
     let jobs = match seeds {
         Seeds::Count(count) => jobs.min(
-            usize::try_from(count)
+            usize::try_from(count.max(1))
                 .unwrap_or(jobs)
                 .saturating_mul(scenarios.len()),
         ),
@@ -138,6 +179,8 @@ fn campaign(args: &ExploreArgs) -> Result<Campaign, Trouble> {
         scenarios,
         base,
         seeds,
+        shard: args.shard.unwrap_or(Shard::WHOLE),
+        done: BTreeSet::new(),
         jobs,
         fail_fast,
         twice_of_1000,
@@ -158,36 +201,6 @@ fn named_scenarios(names: &[String]) -> Result<Vec<Scenario>, Trouble> {
         .iter()
         .map(|name| find(name, Overrides::default(), WorldKind::Sim))
         .collect()
-}
-
-/// A failure file for each failing seed, by the result's number.
-pub type Failures = Vec<(u64, Failure, PathBuf)>;
-
-/// Writes them until one cannot be written.
-fn write_failures(
-    folder: &Path,
-    campaign: &Campaign,
-    harvest: &Harvest,
-) -> (Failures, Result<(), Trouble>) {
-    let mut failures = Vec::new();
-    for result in &harvest.results {
-        let Some(outcome) = &result.failed else {
-            continue;
-        };
-        let run = (result.digest.as_str(), result.events);
-        let folder = folder.join("failures");
-        // A seed without a plan leaves nothing to replay.
-        let Ok(plan) = campaign.plan(result.plan, result.seed) else {
-            continue;
-        };
-        match write_failure(&folder, &plan, outcome, run) {
-            Ok(written) => {
-                failures.extend(written.map(|(failure, path)| (result.number, failure, path)));
-            }
-            Err(trouble) => return (failures, Err(trouble)),
-        }
-    }
-    (failures, Ok(()))
 }
 
 fn print(output: &Output, campaign: &Campaign, harvest: &Harvest, failures: &Failures) {
@@ -220,7 +233,7 @@ fn print(output: &Output, campaign: &Campaign, harvest: &Harvest, failures: &Fai
     for group in harvest.groups() {
         print_group(output, campaign, &group, failures);
     }
-    if harvest.verdict() == Verdict::Pass {
+    if harvest.verdict() == Verdict::Pass && !harvest.interrupted {
         output.line(&output.styled("passed", Style::Green));
     }
 }
@@ -281,8 +294,8 @@ fn print_group(output: &Output, campaign: &Campaign, group: &Group<'_>, failures
     );
     output.line(&output.styled(&text, Style::Red));
     for result in group.results.iter().take(SHOWN) {
-        if let Some((_, failure, path)) = failures.iter().find(|(n, ..)| *n == result.number) {
-            output.line(&format!("REPRO  {}", failure.replay));
+        if let Some((replay, path)) = failures.get(&result.number) {
+            output.line(&format!("REPRO  {replay}"));
             output.line(&format!("FILES  {}", path.display()));
         }
     }
@@ -304,7 +317,11 @@ impl<'a> Progress<'a> {
     fn new(campaign: &Campaign, output: &'a Output) -> Self {
         let (wanted, budget_s) = match campaign.seeds {
             Seeds::Count(count) => (
-                Some(count.saturating_mul(campaign.scenarios.len() as u64)),
+                Some(
+                    (campaign.shard.share_of(count))
+                        .saturating_mul(campaign.scenarios.len() as u64)
+                        .saturating_sub(campaign.done.len() as u64),
+                ),
                 None,
             ),
             Seeds::Budget(seconds) => (None, Some(seconds)),
@@ -372,6 +389,15 @@ impl<'a> Progress<'a> {
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn seeds_a_second(count: u64, seconds: f64) -> f64 {
     count as f64 / seconds
+}
+
+/// `I/N`, or `auto` for what a batch system has set in the environment.
+fn parse_shard(text: &str) -> Result<Shard, String> {
+    let shard: Result<Shard, BadShard> = match text {
+        "auto" => Shard::from_environment(&|name| std::env::var(name).ok()),
+        text => text.parse(),
+    };
+    shard.map_err(|error| error.to_string())
 }
 
 fn parse_range(text: &str) -> Result<(Seed, u64), String> {

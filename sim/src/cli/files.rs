@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::explore::Failures;
+use super::record::Failures;
 use super::{Trouble, exit};
 use crate::explore::{Campaign, Harvest, SeedResult};
 use crate::failure::what_failed;
@@ -30,23 +30,6 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Trouble {
     Trouble::new(exit::HARNESS, sentence)
 }
 
-/// Writes `results.jsonl` and `timings.jsonl`.
-pub fn write_results(folder: &Path, campaign: &Campaign, harvest: &Harvest) -> Result<(), Trouble> {
-    let (mut results, mut timings) = (String::new(), String::new());
-    for result in &harvest.results {
-        let (scenario, seed) = (&campaign.scenarios[result.plan].name, result.seed);
-        let exit = result.verdict.exit_code();
-        let line = json!({
-            "scenario": scenario, "seed": seed, "digest": result.digest, "exit": exit,
-        });
-        results.push_str(&format!("{line}\n"));
-        let line = json!({ "scenario": scenario, "seed": seed, "real_s": result.real_s });
-        timings.push_str(&format!("{line}\n"));
-    }
-    write(&folder.join("results.jsonl"), &results)?;
-    write(&folder.join("timings.jsonl"), &timings)
-}
-
 /// The campaign as one JSON document.
 pub fn summary(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> Value {
     let of = |place: usize| {
@@ -64,13 +47,10 @@ pub fn summary(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> V
         })
     });
     let repro = |result: &&SeedResult| {
-        let found = failures
-            .iter()
-            .find(|(number, ..)| *number == result.number);
         json!({
             "seed": result.seed,
             "digest": result.digest,
-            "repro": found.map(|(_, failure, _)| &failure.replay),
+            "repro": failures.get(&result.number).map(|(replay, _)| replay),
         })
     };
     let groups = harvest.groups();
@@ -90,6 +70,8 @@ pub fn summary(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> V
     json!({
         "base_seed": campaign.base,
         "jobs": campaign.jobs,
+        "shard": campaign.shard.to_string(),
+        "interrupted": harvest.interrupted,
         "seeds": harvest.results.len(),
         "twice": harvest.results.iter().filter(|result| result.twice).count(),
         "real_s": harvest.real_s,
@@ -99,6 +81,44 @@ pub fn summary(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> V
         "faults": faults,
         "failures": groups.collect::<Vec<_>>(),
     })
+}
+
+/// The campaign as Markdown.
+pub fn markdown(campaign: &Campaign, harvest: &Harvest, failures: &Failures) -> String {
+    let verdict = harvest.verdict().name();
+    let mut text =
+        format!("# Campaign: {verdict}\n\n| scenario | seeds | failed |\n| --- | --- | --- |\n");
+    for (place, scenario) in campaign.scenarios.iter().enumerate() {
+        let own = || harvest.results.iter().filter(|result| result.plan == place);
+        let failed = own().filter(|result| result.failed.is_some()).count();
+        text.push_str(&format!(
+            "| {} | {} | {failed} |\n",
+            scenario.name,
+            own().count()
+        ));
+    }
+    for group in harvest.groups() {
+        let scenario = &campaign.scenarios[group.plan].name;
+        let first = group.results[0];
+        let sentence = first
+            .failed
+            .as_deref()
+            .map(|outcome| what_failed(outcome).1);
+        let (check, count) = (&group.check, group.results.len());
+        text.push_str(&format!(
+            "\n## `{check}` in `{scenario}`, {count} seeds\n\n"
+        ));
+        text.push_str(&format!("{}\n", sentence.unwrap_or_default()));
+        if let Some((replay, _)) = failures.get(&first.number) {
+            text.push_str(&format!("\n    {replay}\n"));
+        }
+    }
+    let faults = harvest.faults();
+    text.push_str("\n| fault | fired | in seeds |\n| --- | --- | --- |\n");
+    for (name, (times, seeds)) in faults {
+        text.push_str(&format!("| `{name}` | {times} | {seeds} |\n"));
+    }
+    text
 }
 
 /// The campaign as JUnit XML: a suite a scenario, a case a seed.
@@ -130,10 +150,8 @@ fn case(suite: &str, result: &SeedResult, failures: &Failures) -> String {
         return open + "/>\n";
     };
     let (check, sentence) = what_failed(outcome);
-    let found = failures
-        .iter()
-        .find(|(number, ..)| *number == result.number);
-    let repro = found.map_or("", |(_, failure, _)| failure.replay.as_str());
+    let found = failures.get(&result.number);
+    let repro = found.map_or("", |(replay, _)| replay.as_str());
     let (check, repro) = (escaped(&check), escaped(repro));
     let sentence = escaped(&sentence);
     format!(

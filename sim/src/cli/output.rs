@@ -76,6 +76,11 @@ impl Output {
         }
     }
 
+    /// Whether nobody reads any more.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
     fn write(&self, text: &str) {
         if self.gone.load(Ordering::Relaxed) {
             return;

@@ -96,7 +96,7 @@ fn difference(
     Some(format!("the digest is {digest}, not {expected}"))
 }
 
-fn trouble_of(error: BadFailure) -> Trouble {
+pub fn trouble_of(error: BadFailure) -> Trouble {
     let exit = match error {
         BadFailure::Unreadable { .. } => exit::USAGE,
         BadFailure::Malformed { .. } | BadFailure::Version { .. } | BadFailure::Plan(_) => {

@@ -9,13 +9,16 @@ use archivas_scenarios::plan::{Overrides, Plan};
 use archivas_scenarios::process::{self, Options};
 use archivas_scenarios::world::WorldKind;
 use clap::Args;
+use tracing::level_filters::LevelFilter;
 
 use super::output::{Output, Style};
+use super::page::Watched;
 use super::report::{self, Cost};
 use super::rows::Watcher;
 use super::spans::parse_span;
 use super::{Trouble, World, code_of, default_folder, exit, find_plan, parse_seed};
 use crate::failure::Failure;
+use crate::log::Wanted;
 use crate::runner::{self, RunReport, two_digests};
 use crate::seed::Seed;
 use crate::stopwatch::Stopwatch;
@@ -46,6 +49,15 @@ pub struct RunArgs {
     /// Write one line for each event of the digest
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Write the report of the run as one HTML page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the events for ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    perfetto: Option<PathBuf>,
+    /// Log what a node logs, with virtual time: debug, info, warn or error; also for several
+    #[arg(long, value_name = "NODE=LEVEL", value_parser = parse_log)]
+    log: Vec<(String, LevelFilter)>,
     /// Where a failure is written
     #[arg(long, value_name = "DIR", default_value_os_t = default_folder())]
     out: PathBuf,
@@ -74,11 +86,6 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<u8, Trouble> {
 }
 
 fn run_simulated(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Trouble> {
-    let lines = args.trace.as_deref().map(open_trace).transpose()?;
-    let options = runner::Options {
-        lines,
-        ..runner::Options::default()
-    };
     let mut watcher = Watcher::new(plan, output);
     watcher.print_head();
     let RunReport {
@@ -88,7 +95,7 @@ fn run_simulated(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Tro
         lines_written,
         real_s,
         ..
-    } = runner::run_with(plan, args.seed.0, &mut watcher, options);
+    } = run_watched(args, plan, &mut watcher, output)?;
     if args.twice {
         let again = runner::run(plan, args.seed.0);
         if again.digest == digest {
@@ -120,9 +127,59 @@ fn run_simulated(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Tro
     }
 }
 
+/// Runs it, and writes what is wanted beside the verdict.
+fn run_watched(
+    args: &RunArgs,
+    plan: &Plan,
+    watcher: &mut Watcher<'_>,
+    output: &Output,
+) -> Result<RunReport, Trouble> {
+    if args.html.is_none() && args.perfetto.is_none() {
+        let lines = args.trace.as_deref().map(open_trace).transpose()?;
+        let options = runner::Options {
+            lines,
+            log: wanted_logs(args, plan)?,
+            ..runner::Options::default()
+        };
+        return Ok(runner::run_with(plan, args.seed.0, watcher, options));
+    }
+    let watched = Watched::run(plan, args.seed, watcher, args.trace.as_deref())?;
+    let report = watched.run.clone();
+    // What the run showed is told even if it cannot be kept.
+    let told = |written: Result<(), Trouble>| {
+        written.unwrap_or_else(|trouble| output.complain(&trouble.sentence));
+    };
+    if let Some(path) = &args.perfetto {
+        told(watched.write_perfetto(path));
+    }
+    if let Some(path) = &args.html {
+        told(watched.write_page(path, &[]));
+    }
+    Ok(report)
+}
+
+/// The nodes that are to log, by number.
+fn wanted_logs(args: &RunArgs, plan: &Plan) -> Result<Wanted, Trouble> {
+    let number = |(name, level): &(String, LevelFilter)| {
+        let node = plan.node(name).and_then(|node| u16::try_from(node.0).ok());
+        let unknown = || Trouble::new(exit::USAGE, format!("there is no node `{name}` to log"));
+        Ok((node.ok_or_else(unknown)?, name.clone(), *level))
+    };
+    args.log.iter().map(number).collect()
+}
+
+/// `a=debug`.
+fn parse_log(text: &str) -> Result<(String, LevelFilter), String> {
+    let bad = || format!("`{text}` is no NODE=LEVEL");
+    let (node, level) = text.split_once('=').ok_or_else(bad)?;
+    let level = level.parse::<LevelFilter>().map_err(|_| bad())?;
+    Ok((node.into(), level))
+}
+
 fn run_processes(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Trouble> {
-    if args.twice || args.trace.is_some() {
-        let sentence = "--twice and --trace need the simulator: real processes do not repeat";
+    let files = [&args.trace, &args.html, &args.perfetto];
+    if args.twice || files.iter().any(|file| file.is_some()) {
+        let sentence = "--twice, --trace, --html and --perfetto need the simulator";
         return Err(Trouble::new(exit::USAGE, sentence));
     }
     let watch = Stopwatch::start();

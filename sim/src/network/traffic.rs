@@ -10,6 +10,7 @@ use super::connection::{Connection, End};
 use super::link::{Passage, SEGMENT_BYTES_MAX};
 use super::pipe::Body;
 use super::switchboard::{Machine, Switchboard, Wake};
+use super::words;
 use crate::faults::SLOW_READER;
 use crate::trace::Kind;
 
@@ -79,7 +80,9 @@ impl Switchboard {
             self.trace.count(fault);
         }
         let sent = &bytes[..passage.len];
-        self.trace.record(machine, Kind::Sent, end.pipe(), sent);
+        let event = (machine, Kind::Sent, end.pipe());
+        self.trace
+            .record_noted(event, sent, || words::of_segment(peer, arrival, sent));
         self.trace.record(machine, Kind::Draw, passage.time, &[]);
         if gone {
             self.reset_from(End {
