@@ -30,6 +30,7 @@ pub mod miner;
 pub mod network;
 pub mod node;
 pub mod panics;
+pub mod pause;
 pub mod report;
 pub mod runner;
 pub mod seed;

@@ -13,7 +13,7 @@ use archivas_scenarios::outcome::{NodeSummary, Outcome};
 use archivas_scenarios::plan::Plan;
 use archivas_scenarios::player::play;
 use archivas_scenarios::world::{
-    CheckCount, HarnessError, NodeIndex, Violation, ViolationKind, WorldKind,
+    CheckCount, HarnessError, NodeIndex, Violation, ViolationKind, World, WorldKind,
 };
 
 use crate::agenda::Agenda;
@@ -125,6 +125,17 @@ pub fn run_with(
     observer: &mut (dyn Observer + Send),
     options: Options,
 ) -> RunReport {
+    run_in(plan, seed, observer, options, |world| world)
+}
+
+/// Runs `plan` in a world made from ours: with checks, faults and peers of one's own around it.
+pub fn run_in<W: World>(
+    plan: &Plan,
+    seed: u64,
+    observer: &mut (dyn Observer + Send),
+    options: Options,
+    wrap: impl FnOnce(SimWorld) -> W + Send,
+) -> RunReport {
     let Options {
         lines,
         meter,
@@ -157,7 +168,7 @@ pub fn run_with(
             }
         };
         let world = SimWorld::new(plan, draws.clone(), agenda, trace, blame);
-        play(plan, &draws, world, &mut witness).await
+        play(plan, &draws, wrap(world), &mut witness).await
     });
     report(plan, seed, measured, &remains, watch)
 }

@@ -225,7 +225,7 @@ impl Search<'_> {
     /// Zeller's ddmin, complements only: takes away halves, then quarters, down to single entries.
     fn minimize_list(&mut self, path: &Path) -> bool {
         let named = |name: &&str| path.last().is_some_and(|step| step == *name);
-        if WHOLE.iter().any(|name| named(&name)) {
+        if WHOLE.iter().any(named) {
             return false;
         }
         let (mut smaller, mut part) = (false, usize::MAX);

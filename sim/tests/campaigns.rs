@@ -35,7 +35,6 @@ nodes = [{ name = "a", hash_power = 6.0 }, { name = "b", hash_power = 6.0 }, { n
 [expect]
 agree_within_s = 60
 min_height = 1000
-confirmed_within_s = 600
 "#,
     );
     for at in 1..=12 {

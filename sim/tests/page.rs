@@ -48,6 +48,7 @@ seen.filtered=[...document.querySelectorAll("#rows tr")].map(r=>r.textContent);
 $("filter").value="";$("filter").dispatchEvent(new Event("input"));
 choose(-1);location.hash="#e=3";link();seen.linked=chosen;
 dispatchEvent(new KeyboardEvent("keydown",{key:"j",bubbles:true}));seen.stepped=chosen;
+choose(-1);from=0;to=END;draw(true);
 seen.marks=document.querySelectorAll("#marks .hit").length;seen.tree=document.querySelectorAll("#tree circle").length;
 seen.messages=MN;
 const n=100000,fill=f=>Array.from({length:n},(_,i)=>f(i));
@@ -79,7 +80,7 @@ fn browser() -> Option<PathBuf> {
 
 fn page(folder: &Path) -> String {
     let plan = folder.join("plan.toml");
-    std::fs::write(&plan, IMPOSSIBLE).unwrap();
+    std::fs::write(&plan, IMPOSSIBLE).expect("it can be written");
     let html = folder.join("page.html");
     let output = Command::new(env!("CARGO_BIN_EXE_archivas-sim"))
         .args(["run", "-q", "--html"])
@@ -87,9 +88,9 @@ fn page(folder: &Path) -> String {
         .arg("--out")
         .arg(folder.join("out"))
         .output()
-        .unwrap();
+        .expect("the program runs");
     assert_eq!(output.status.code(), Some(11), "{output:?}");
-    std::fs::read_to_string(html).unwrap()
+    std::fs::read_to_string(html).expect("it was written")
 }
 
 #[test]

@@ -67,10 +67,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_no_seed_hit_is_told() {
-        let harvest = Harvest {
-            results: Vec::new(),
-            real_s: 0.0,
-        };
+        let harvest = Harvest::default();
         let wanted = ["reorg.any".to_owned()];
         assert_eq!(missed(&wanted, &harvest), ["reorg.any"]);
     }

@@ -17,8 +17,9 @@ use super::report::{self, Cost};
 use super::rows::Watcher;
 use super::spans::parse_span;
 use super::{Trouble, World, code_of, default_folder, exit, find_plan, parse_seed};
-use crate::failure::Failure;
+use crate::failure::{Failure, what_failed};
 use crate::log::Wanted;
+use crate::pause::Paused;
 use crate::runner::{self, RunReport, two_digests};
 use crate::seed::Seed;
 use crate::stopwatch::Stopwatch;
@@ -58,6 +59,9 @@ pub struct RunArgs {
     /// Log what a node logs, with virtual time: debug, info, warn or error; also for several
     #[arg(long, value_name = "NODE=LEVEL", value_parser = parse_log)]
     log: Vec<(String, LevelFilter)>,
+    /// Stop at this time of the run, and write each node's state and database to the folder of --out
+    #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with_all = ["twice", "html", "perfetto"])]
+    pause_at: Option<Millis>,
     /// Where a failure is written
     #[arg(long, value_name = "DIR", default_value_os_t = default_folder())]
     out: PathBuf,
@@ -88,6 +92,9 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<u8, Trouble> {
 fn run_simulated(args: &RunArgs, plan: &Plan, output: &Output) -> Result<u8, Trouble> {
     let mut watcher = Watcher::new(plan, output);
     watcher.print_head();
+    if let Some(at) = args.pause_at {
+        return pause(args, plan, at, &mut watcher, output);
+    }
     let RunReport {
         mut outcome,
         digest,
@@ -156,6 +163,37 @@ fn run_watched(
         told(watched.write_page(path, &[]));
     }
     Ok(report)
+}
+
+/// Runs up to a time, and leaves what there is then.
+fn pause(
+    args: &RunArgs,
+    plan: &Plan,
+    at: Millis,
+    watcher: &mut Watcher<'_>,
+    output: &Output,
+) -> Result<u8, Trouble> {
+    let options = runner::Options {
+        lines: args.trace.as_deref().map(open_trace).transpose()?,
+        log: wanted_logs(args, plan)?,
+        ..runner::Options::default()
+    };
+    let folder = args.out.join(format!("{}-{}-paused", plan.name, args.seed));
+    let paused = Paused::at(at, &folder);
+    let states = paused.states();
+    let wrap = |world| paused.around(world);
+    let report = runner::run_in(plan, args.seed.0, watcher, options, wrap);
+    let states = states.take().ok_or_else(|| {
+        let (check, sentence) = what_failed(&report.outcome);
+        let sentence = format!("the run ended before that time: {check}: {sentence}");
+        Trouble::new(exit::USAGE, sentence)
+    })?;
+    let states = states.map_err(|why| Trouble::new(exit::HARNESS, why))?;
+    output.line(&format!("FILES  {}", folder.display()));
+    let text = serde_json::to_string_pretty(&states).expect("states are plain values");
+    output.line(&text);
+    output.json(&states);
+    Ok(0)
 }
 
 /// The nodes that are to log, by number.

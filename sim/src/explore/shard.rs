@@ -133,7 +133,7 @@ mod tests {
             ("SLURM_ARRAY_TASK_MIN", "1"),
         ];
         assert_eq!(read(&slurm), Ok("3/4".into()));
-        assert_eq!(read(&slurm[..2]).is_err(), true);
+        assert!(read(&slurm[..2]).is_err());
         let gitlab = [("CI_NODE_INDEX", "1"), ("CI_NODE_TOTAL", "2")];
         assert_eq!(read(&gitlab), Ok("0/2".into()));
         let half = read(&gitlab[..1]);
