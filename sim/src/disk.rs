@@ -294,11 +294,7 @@ impl Disk {
     /// The file as the node sees it, synced or not.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        let state = self.0.state();
-        let mut out = vec![0; usize::try_from(state.image.len()).expect("a file in memory")];
-        let read = state.image.read(0, &mut out);
-        read.expect("an image is as long as it says");
-        out
+        self.0.state().image.bytes()
     }
 
     /// Whether a fault has happened in the present life: its node may then end by itself.

@@ -21,6 +21,7 @@ pub mod explore;
 pub mod failure;
 pub mod faults;
 pub mod feed;
+mod guest;
 pub mod host;
 pub mod http;
 pub mod judges;

@@ -76,24 +76,33 @@ impl Reporter {
         }
     }
 
-    /// Notes where a node's tip is; a block that is new here was mined just now or is genesis.
-    fn note_tip(&mut self, node: usize, view: &NodeView, row: (i64, u64, bool)) {
+    /// Notes where a node's tip is. A block that nobody had before stands on the tip that this node
+    /// had, if that is as high as its parent.
+    fn note_tip(&mut self, node: usize, view: &NodeView, at: u64) {
         let Some(tip) = view.tip else { return };
-        let (number, at, mined) = row;
-        let before = self.tips[node].last().map(|(_, block, _)| *block);
+        let (height, last) = (tip.height.get(), self.tips[node].last().copied());
+        let below = last.filter(|(_, _, before)| before + 1 == height);
         let place = *self.known.entry(tip.id).or_insert_with(|| {
             self.blocks.push(Block {
                 id: short(&tip.id),
-                h: tip.height.get(),
+                h: height,
                 t: at,
-                p: if mined { before.map_or(-1, signed) } else { -1 },
-                m: if mined { signed(node) } else { -1 },
-                r: if mined { number } else { -1 },
+                p: below.map_or(-1, |(_, block, _)| signed(block)),
+                m: -1,
+                r: -1,
             });
             self.blocks.len() - 1
         });
-        if before != Some(place) {
-            self.tips[node].push((at, place, tip.height.get()));
+        if last.is_none_or(|(_, block, _)| block != place) {
+            self.tips[node].push((at, place, height));
+        }
+    }
+
+    /// Notes who mined a block, and which row tells of it.
+    fn note_miner(&mut self, id: &BlockId, node: usize) {
+        let row = signed(self.rows.len());
+        if let Some(block) = self.known.get(id).map(|place| &mut self.blocks[*place]) {
+            (block.m, block.r) = (signed(node), row);
         }
     }
 
@@ -191,13 +200,8 @@ impl Reporter {
 impl Observer for Reporter {
     fn row(&mut self, row: &Row, nodes: &[NodeView]) {
         let at = row.at.get();
-        let number = signed(self.rows.len());
-        let mined = match row.what {
-            Happening::Mined { node, .. } => Some(node.0),
-            _ => None,
-        };
         for (node, view) in nodes.iter().enumerate() {
-            self.note_tip(node, view, (number, at, mined == Some(node)));
+            self.note_tip(node, view, at);
             match (view.up, self.down_since[node]) {
                 (true, Some(since)) => {
                     self.down_since[node] = None;
@@ -207,7 +211,8 @@ impl Observer for Reporter {
                 _ => {}
             }
         }
-        match row.what {
+        match &row.what {
+            Happening::Mined { node, id, .. } => self.note_miner(id, node.0),
             Happening::Submitted { .. } => self.note_pool(at, 1),
             Happening::Confirmed(_) => self.note_pool(at, -1),
             _ => {}

@@ -252,29 +252,6 @@ impl SimWorld {
         }
     }
 
-    /// What all nodes of the run share: time, draws, the network, the digest.
-    #[must_use]
-    pub fn around(&self) -> &Surroundings {
-        &self.around
-    }
-
-    /// The nodes, in the order of the plan.
-    #[must_use]
-    pub fn nodes(&self) -> &[SimNode] {
-        &self.nodes
-    }
-
-    /// A machine of one's own on the network; numbers from 1,000 on are free.
-    #[must_use]
-    pub fn stranger(&self, number: Machine, name: &str) -> NodeNetwork {
-        let net = &self.around.net;
-        net.with(|board| {
-            board.add(number, name, crate::network::address_of(number));
-            board.power_on(number)
-        });
-        net.at(number)
-    }
-
     /// What is committed in the database of a node that is up.
     #[must_use]
     pub fn rows(&self, node: NodeIndex) -> Option<archivas::store::Snapshot> {

@@ -119,6 +119,7 @@ fn the_tokio_runtime_is_named_only_by_adapters() {
             // A fresh thread a run, and what watches it.
             "sim/src/thread.rs",
             "sim/src/explore.rs",
+            "sim/src/why.rs",
             "sim/src/panics.rs",
             "sim/src/spawner.rs",
             "sim/src/cli/",

@@ -51,6 +51,15 @@ impl Image {
         self.bytes.len() as u64
     }
 
+    /// All of it, as a reader sees it.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = vec![0; usize::try_from(self.len()).expect("a file in memory")];
+        let read = self.read(0, &mut out);
+        read.expect("an image is as long as it says");
+        out
+    }
+
     /// True for a file without bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
