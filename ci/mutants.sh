@@ -112,21 +112,21 @@ try_sweep() {
 
 # Runs the test that the patch names; it must be there, and fail.
 try_test() {
-    local log=$1 code=0 name
+    local log=$1 code=0 wanted
     shift
-    name=${!#}
+    wanted=${!#}
     if ! cargo_in_tree test --quiet --profile mutants "${@:1:$#-1}" --no-run >"$log" 2>&1; then
         say "NO BUILD" "-" "-" "its tests do not build"
         tail -n 20 "$log" >&2
         return 1
     fi
     limited "$log" env -C "$tree" "CARGO_TARGET_DIR=$scratch" cargo test --profile mutants "$@" || code=$?
-    if [ "$code" -ne 0 ] && grep -qE "^test (.*::)?$name( - should panic)? \.\.\. FAILED" "$log"; then
-        say "killed" "$name" "-" "test"
+    if [ "$code" -ne 0 ] && grep -qE "^test (.*::)?$wanted( - should panic)? \.\.\. FAILED" "$log"; then
+        say "killed" "$wanted" "-" "test"
         return 0
     fi
-    if ! grep -qE "^test (.*::)?$name" "$log"; then
-        say "NO TEST" "$name" "-" "there is no such test: cargo test $*"
+    if ! grep -qE "^test (.*::)?$wanted" "$log"; then
+        say "NO TEST" "$wanted" "-" "there is no such test: cargo test $*"
         return 1
     fi
     return 2
