@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --quiet --package archivas --package archivas-sim
-stories=$(cargo sim list scenarios --json | grep -o '"name":"[^"]*"' | cut -d '"' -f 4)
+# The swarm breaks disks and clocks, which no real machine lends.
+stories=$(cargo sim list scenarios --json | grep -o '"name":"[^"]*"' | cut -d '"' -f 4 | grep -vx swarm)
 [ -n "$stories" ] || { echo "there is no story" >&2; exit 1; }
 for story in $stories; do
     log=$(mktemp)
