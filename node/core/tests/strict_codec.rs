@@ -1,6 +1,7 @@
 //! The strict codec over everything that goes on the wire or to disk from this floor: what is
 //! written reads back; what reads was written so; nothing panics.
 
+use archivas_core::ledger::Undo;
 use archivas_core::primitives::codec::DecodeError;
 use archivas_core::primitives::{
     Account, AccountNonce, Address, Amount, Block, BlockId, BoundedString, BoundedVec,
@@ -8,6 +9,7 @@ use archivas_core::primitives::{
     SignedTransfer, StateRoot, Timestamp, TxId, TxRoot, Work, decode, encode,
 };
 use archivas_core::rules::Rules;
+use archivas_core::schema::{Arrival, HeaderRecord, Status, TxLocation, Walk};
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -45,6 +47,16 @@ fn header() -> impl Strategy<Value = Header> {
 fn block() -> impl Strategy<Value = Block> {
     (header(), prop::collection::vec(transfer(), 0..5))
         .prop_map(|(header, transfers)| Block { header, transfers })
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    prop_oneof![
+        Just(Status::HeaderOnly),
+        Just(Status::Stored),
+        any::<u32>().prop_map(|rules_version| Status::Invalid { rules_version }),
+        Just(Status::SetAside),
+        Just(Status::Pruned),
+    ]
 }
 
 /// Changes of encodings: flips, cuts, insertions, and varints made one byte longer.
@@ -113,6 +125,10 @@ fn every_type_reads_only_its_own(bytes: &[u8]) -> Result<(), TestCaseError> {
     reads_only_its_own::<BoundedVec<BlockId, 3>>(bytes)?;
     reads_only_its_own::<Memo>(bytes)?;
     reads_only_its_own::<Account>(bytes)?;
+    reads_only_its_own::<HeaderRecord>(bytes)?;
+    reads_only_its_own::<Undo>(bytes)?;
+    reads_only_its_own::<TxLocation>(bytes)?;
+    reads_only_its_own::<Walk>(bytes)?;
     reads_only_its_own::<Work>(bytes)?;
     reads_only_its_own::<CompactTarget>(bytes)?;
     reads_only_its_own::<Domain>(bytes)?;
@@ -163,6 +179,24 @@ proptest! {
         both_ways(&CompactTarget::new(c), &changes)?;
         both_ways(&BlockId::from_bytes(bytes), &changes)?;
         both_ways(&(Height::new(a), Timestamp::new(b)), &changes)?;
+    }
+
+    #[test]
+    fn stored_rows_have_one_encoding(
+        header in header(), status in status(), arrived: bool, numbers: (u64, u64, u32),
+        ids: ([u8; 32], [u8; 32]), changes in prop::collection::vec(change(), 1..20)
+    ) {
+        let (a, b, index) = numbers;
+        let (one, other) = (BlockId::from_bytes(ids.0), BlockId::from_bytes(ids.1));
+        let chainwork = Work::from_be_bytes(ids.0);
+        let arrival = arrived.then(|| Arrival::FIRST.next());
+        both_ways(&HeaderRecord { header, chainwork, status, arrival }, &changes)?;
+        both_ways(&TxLocation { block: one, height: Height::new(a), index }, &changes)?;
+        both_ways(&Walk { home: one, target: other }, &changes)?;
+        let account = Account { balance: Amount::new(a), nonce: AccountNonce::new(b) };
+        let address = |byte| Address::from_bytes([byte; 20]);
+        let before = vec![(address(1), account), (address(2), Account::default())];
+        both_ways(&Undo { before }, &changes)?;
     }
 
     #[test]

@@ -249,6 +249,26 @@ fn a_missing_undo_row_stops_the_node_instead_of_the_reorganization() {
 }
 
 #[test]
+fn a_hundred_blocks_are_left_in_one_commit_and_one_more_takes_steps() {
+    for (left, walks) in [(100, false), (101, true)] {
+        let mut lab = Lab::new();
+        let mut chain = lab.chain();
+        let old = lab.line(lab.root, left, 2);
+        let new = lab.line(lab.root, left + 1, 3);
+        give_all(&mut chain, &lab, &old);
+        give_all(&mut chain, &lab, &new[..left]);
+        assert_eq!(chain.tip().id, old[left - 1]);
+        give(&mut chain, &lab, &new[left]);
+        assert_eq!(chain.is_walking(), walks, "{left} left");
+        assert_eq!(chain.tip().id == new[left], !walks);
+        while chain.is_walking() {
+            chain.step(LATE).unwrap();
+        }
+        assert_eq!(chain.tip().id, new[left]);
+    }
+}
+
+#[test]
 fn a_long_reorganization_walks_in_steps_and_a_restart_goes_on_with_it() {
     let mut lab = Lab::new();
     let mut chain = lab.chain();
