@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --quiet --package archivas --package archivas-sim
-# The swarm breaks disks and clocks, which no real machine lends.
-stories=$(cargo sim list scenarios --json | grep -o '"name":"[^"]*"' | cut -d '"' -f 4 | grep -vx swarm)
+# The swarm breaks disks and clocks, which no real machine lends; the other was not tried there yet.
+stories=$(cargo sim list scenarios --json | grep -o '"name":"[^"]*"' | cut -d '"' -f 4 | grep -vxE 'swarm|pool-follows-fork')
 [ -n "$stories" ] || { echo "there is no story" >&2; exit 1; }
 for story in $stories; do
     log=$(mktemp)

@@ -232,7 +232,8 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "there is no scenario `partition-heels`; there are three-nodes-agree, \
-             partition-heals, restart-keeps-tip, mempool-broadcast, swarm (or give the path of a plan)"
+             partition-heals, restart-keeps-tip, mempool-broadcast, pool-follows-fork, swarm \
+             (or give the path of a plan)"
         );
     }
 
