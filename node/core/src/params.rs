@@ -14,8 +14,8 @@ pub use genesis::{Allocation, Genesis, GenesisError, Law, Retarget, Rules};
 
 use crate::primitives::Millis;
 pub use crate::primitives::limits::{
-    BLOCK_BYTES_MAX, BLOCK_TRANSFERS_MAX, DOMAIN_BYTES_MAX, HEADER_BYTES, LIST_RESERVE_BYTES_MAX,
-    MEMO_BYTES_MAX, SIGNED_TRANSFER_BYTES_MAX, SIGNED_TRANSFER_BYTES_MIN,
+    BLOCK_BYTES_MAX, BLOCK_TRANSFERS_MAX, DOMAIN_BYTES_MAX, HEADER_BYTES, MEMO_BYTES_MAX,
+    SIGNED_TRANSFER_BYTES_MAX, SIGNED_TRANSFER_BYTES_MIN, UNDO_ACCOUNTS_MAX,
 };
 
 /// The only header version today (protocol §3).

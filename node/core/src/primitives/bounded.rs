@@ -10,8 +10,6 @@ use core::ops::Deref;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::limits::LIST_RESERVE_BYTES_MAX;
-
 /// More elements or bytes than the bound allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("longer than {max}")]
@@ -113,8 +111,9 @@ where
             if told > MAX {
                 return Err(A::Error::custom(TooLong { max: MAX }));
             }
-            let unproven = LIST_RESERVE_BYTES_MAX / size_of::<T>().max(1);
-            let mut list = Vec::with_capacity(told.min(unproven));
+            // Nothing is reserved on the word of the length prefix: the list grows as elements
+            // really arrive.
+            let mut list = Vec::new();
             while let Some(item) = items.next_element()? {
                 if list.len() == MAX {
                     return Err(A::Error::custom(TooLong { max: MAX }));

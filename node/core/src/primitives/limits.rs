@@ -26,9 +26,9 @@ pub const BLOCK_TRANSFERS_MAX: usize = (BLOCK_BYTES_MAX - HEADER_BYTES) / SIGNED
 /// Longest signing domain (protocol §2).
 pub const DOMAIN_BYTES_MAX: usize = 32;
 
-/// Most bytes that a list reserves on the word of its length prefix alone; beyond that it grows as
-/// elements really arrive, so that a short message cannot make us reserve much.
-pub const LIST_RESERVE_BYTES_MAX: usize = 16_384;
+/// Most accounts that a block touches: two of each transfer, and the miner's. The bound of a stored
+/// undo's length prefix; worst case in memory: 17,473 of 40 bytes, at most doubled while the list grows.
+pub const UNDO_ACCOUNTS_MAX: usize = 2 * BLOCK_TRANSFERS_MAX + 1;
 
 const _: () = assert!(SIGNED_TRANSFER_BYTES_MIN == 120);
 const _: () = assert!(SIGNED_TRANSFER_BYTES_MAX + HEADER_BYTES < BLOCK_BYTES_MAX);
