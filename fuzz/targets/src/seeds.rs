@@ -11,7 +11,7 @@ use archivas_tests::differential::Dice;
 use crate::session::{Saying, hello, story};
 
 /// Seeds of events, of each length.
-const EVENTS: [usize; 4] = [40, 90, 150, 300];
+const EVENTS: [usize; 4] = [20, 40, 73, 150];
 
 /// The seeds of a target, in the order of their names.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
