@@ -95,10 +95,17 @@ impl<S: Storage> Node<S> {
         let stretch = weighed.stretch.as_ref();
         let enough = self.chain.anti_dos_work();
         let low = stretch.is_some_and(|stretch| stretch.end().chainwork < enough);
-        if low && matches!(weighed.stop, None | Some((_, HeaderStop::NotYet))) {
-            return self.begin_presync(now, peer, headers, weighed);
+        match weighed.stop {
+            None | Some((_, HeaderStop::NotYet)) if low => {
+                self.begin_presync(now, peer, headers, weighed)
+            }
+            // What stands before a header that nobody should have sent is as little work as without it.
+            Some((at, stop)) if low => {
+                self.headers_stopped(now, peer, &headers[at], stop)?;
+                self.request_bodies(now)
+            }
+            _ => self.take_headers(now, peer, headers, again),
         }
-        self.take_headers(now, peer, headers, again)
     }
 
     /// Headers of a chain with enough work, or such as nobody should have sent: they are stored up to

@@ -67,6 +67,30 @@ fn headers_of_a_chain_far_below_our_own_work_are_not_stored_and_nobody_is_blamed
 }
 
 #[test]
+fn headers_of_too_little_work_are_not_stored_whatever_follows_them() {
+    let chain = headers(20, 1);
+    let ends = [
+        Header {
+            version: 2,
+            ..chain[19]
+        },
+        Header {
+            height: chain[19].height.next(),
+            ..chain[19]
+        },
+        headers(2, 2)[1],
+    ];
+    for end in ends {
+        let (mut net, stranger) = wanting(100);
+        let mut list = chain[..19].to_vec();
+        list.push(end);
+        net.show(0, stranger, list);
+        assert!(!chain.iter().any(|header| knows(&net, header)), "{end:?}");
+        assert!(net.nodes[0].presync.is_none());
+    }
+}
+
+#[test]
 fn a_long_chain_is_stored_only_after_it_has_shown_enough_work() {
     let chain = headers(HEADERS_MAX + 150, 1);
     let (mut net, honest) = wanting(HEADERS_MAX as u64 + 100);
