@@ -3,22 +3,34 @@
 //! `cargo test` runs them over the seeds and over every input that once failed.
 
 mod decode;
+mod desk;
+mod keys;
 mod ledger;
 mod memory;
 mod numbers;
+mod presync;
+mod saved;
 pub mod seeds;
 mod session;
 mod settings;
 mod signatures;
+mod snapshots;
 mod store;
+mod story;
+mod tracker;
 
 pub use decode::{block_decode, frame_codec, tx_decode, undo_decode};
+pub use keys::keystore_address;
 pub use ledger::{block_tree, ledger_model, mempool_reorg, mempool_sim};
 pub use numbers::{difficulty_time, header_pow_work, merkle};
+pub use presync::headers_presync;
+pub use saved::mempool_file;
 pub use session::peer_session;
 pub use settings::config_load;
 pub use signatures::ed25519_consensus;
+pub use snapshots::snapshot_import;
 pub use store::storage_crash;
+pub use tracker::tx_request_tracker;
 
 /// Judges one input; a panic is a finding.
 pub type Proof = fn(&[u8]);
@@ -35,7 +47,7 @@ pub struct Target {
 }
 
 /// All targets, in the order of the list in `fuzz/README.md`.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 20] = [
     Target {
         name: "tx_decode",
         proves: "a transfer reads, encodes and is judged as the model says, in blocks and as JSON",
@@ -110,6 +122,31 @@ pub const TARGETS: [Target; 15] = [
         name: "undo_decode",
         proves: "a stored row that decodes encodes to its bytes, within bounded memory",
         proof: undo_decode,
+    },
+    Target {
+        name: "tx_request_tracker",
+        proves: "only who has announced a transfer is asked for it, one at a time, and it comes",
+        proof: tx_request_tracker,
+    },
+    Target {
+        name: "headers_presync",
+        proves: "headers of too little work are not stored; the chain that has it is followed",
+        proof: headers_presync,
+    },
+    Target {
+        name: "mempool_file",
+        proves: "a node starts on any saved pool and takes of it what the model's pool takes",
+        proof: mempool_file,
+    },
+    Target {
+        name: "snapshot_import",
+        proves: "what is imported has the accounts of its block; changed files are refused",
+        proof: snapshot_import,
+    },
+    Target {
+        name: "keystore_address",
+        proves: "an address has one text; a changed key file opens to the same key or not at all",
+        proof: keystore_address,
     },
 ];
 

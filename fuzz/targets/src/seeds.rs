@@ -8,7 +8,8 @@ use archivas_core::primitives::{Account, Block, SignedTransfer, WireTransfer, bl
 use archivas_core::schema::{HeaderRecord, Status};
 use archivas_tests::differential::Dice;
 
-use crate::session::{Saying, hello, story};
+use crate::keys::CHEAP;
+use crate::story::{Saying, hello, story};
 
 /// Seeds of events, of each length.
 const EVENTS: [usize; 4] = [20, 40, 73, 150];
@@ -22,6 +23,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "frame_codec" => frames(),
         "config_load" => files(),
         "undo_decode" => rows(),
+        "keystore_address" => keys(),
         _ => EVENTS.map(|length| events(target, length)).to_vec(),
     }
 }
@@ -116,4 +118,15 @@ fn rows() -> Vec<Vec<u8>> {
         row(2, encode(&Account::default())),
         row(5, block::encode_body(&block.transfers)),
     ]
+}
+
+fn keys() -> Vec<Vec<u8>> {
+    let address = some_transfers().map(|transfer| [vec![0], transfer.to.to_string().into_bytes()]);
+    let words = "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo wrong\0extra";
+    let others = [
+        [vec![1], words.as_bytes().to_vec()],
+        [vec![2], vec![100, 0, b'x']],
+        [vec![3], CHEAP.as_bytes().to_vec()],
+    ];
+    address.chain(others).map(|parts| parts.concat()).collect()
 }

@@ -4,20 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
 use archivas_core::chain::Policy;
 use archivas_core::node::{Action, Answer, Job, JobId, Node, NodeConfig, Ticket, check};
-use archivas_core::p2p::message::{GetHeaders, Hello, Item, Message, Response};
 use archivas_core::p2p::peer::{Direction, PeerId};
-use archivas_core::params::Genesis;
-use archivas_core::primitives::{
-    Block, BlockId, BoundedString, BoundedVec, Height, Instant, Millis, Now, SignedTransfer,
-    Timestamp, Work,
-};
+use archivas_core::primitives::{Instant, Millis, Now};
 use archivas_core::storage::MemoryStorage;
-use archivas_tests::differential::{Dice, Forge, network};
+
+use crate::story::{Saying, hello, story};
 
 /// More steps cost a fuzzer its speed.
 const STEPS_MAX: usize = 64;
@@ -75,66 +70,6 @@ enum Step {
     },
 }
 
-/// Something about the story.
-#[derive(Arbitrary, Clone, Copy, Debug)]
-pub enum Saying {
-    Headers,
-    GetHeaders,
-    InvBlocks,
-    InvTransfers,
-    ReqBlocks,
-    ReqTransfers,
-    Block,
-    Transfer,
-    NotFound,
-    Ping,
-    Pong,
-}
-
-/// Two branches and some transfers, of which anybody may speak.
-pub struct Story {
-    /// Their network.
-    pub genesis: Genesis,
-    /// Genesis is not among them; parents before children.
-    pub blocks: Vec<Block>,
-    /// Those of all blocks, and others.
-    pub transfers: Vec<SignedTransfer>,
-    best: BlockId,
-    now: Timestamp,
-}
-
-static STORY: LazyLock<Story> = LazyLock::new(|| {
-    let genesis = network(0);
-    let mut forge = Forge::new(genesis.clone());
-    let dice = &mut Dice::new(7);
-    let now = genesis.time.plus(Millis::from_secs(3_600));
-    forge.now_ms = now.get();
-    let mut tips = Vec::new();
-    for length in [9, 12] {
-        let mut tip = 0;
-        for _ in 0..length {
-            let order = forge.order(tip, dice);
-            tip = forge.make(tip, order);
-        }
-        tips.push(tip);
-    }
-    Story {
-        genesis,
-        best: forge.made[tips[1]].id,
-        blocks: forge.made[1..]
-            .iter()
-            .map(|made| made.block.clone())
-            .collect(),
-        transfers: forge.deck.clone(),
-        now,
-    }
-});
-
-/// What anybody may speak of.
-pub fn story() -> &'static Story {
-    &STORY
-}
-
 fn open(now: Now, seed: u8) -> Node<MemoryStorage> {
     let config = NodeConfig {
         user_agent: "target".into(),
@@ -144,7 +79,7 @@ fn open(now: Now, seed: u8) -> Node<MemoryStorage> {
     };
     Node::open(
         MemoryStorage::new(),
-        STORY.genesis.clone(),
+        story().genesis.clone(),
         config,
         [seed; 32],
         now,
@@ -171,7 +106,7 @@ pub fn peer_session(bytes: &[u8]) {
     };
     let now = Now {
         monotonic: Instant::new(0),
-        wall: STORY.now,
+        wall: story().now,
     };
     let mut session = Session {
         node: open(now, 1),
@@ -227,7 +162,7 @@ impl Session {
                 node.handle_frame(now, number(peer), kind, &payload)
             }
             Step::Submit { which } => {
-                let transfers = &STORY.transfers;
+                let transfers = &story().transfers;
                 let transfer = transfers[usize::from(*which) % transfers.len()].clone();
                 node.handle_submit(now, Ticket(u64::from(*which)), transfer)
             }
@@ -354,7 +289,7 @@ impl Session {
 
     fn meet_honest_peer(&mut self) {
         let mut honest = open(self.now, 2);
-        for (number, block) in STORY.blocks.iter().enumerate() {
+        for (number, block) in story().blocks.iter().enumerate() {
             honest.handle_block(Ticket(number as u64), block.clone());
             while let Some(action) = honest.poll_action().expect("memory does not fail") {
                 if let Action::Check { id, job } = action {
@@ -364,7 +299,7 @@ impl Session {
                 }
             }
         }
-        assert_eq!(honest.tip().id, STORY.best);
+        assert_eq!(honest.tip().id, story().best);
         let address = |last: u8| SocketAddr::from(([10, 200, 0, last], 9_090));
         let inbound = honest.handle_connected(self.now, HONEST, address(1), Direction::Inbound);
         inbound.expect("memory does not fail");
@@ -380,7 +315,7 @@ impl Session {
 
     fn wait_for_best_chain(&mut self) {
         let end = self.now.monotonic.plus(PATIENCE);
-        while self.node.tip().id != STORY.best {
+        while self.node.tip().id != story().best {
             assert!(
                 self.now.monotonic < end,
                 "the honest peer's chain does not arrive"
@@ -399,98 +334,5 @@ impl Session {
             self.listen();
             self.settle();
         }
-    }
-}
-
-/// A greeting, with claims.
-pub fn hello(height: u64, work: [u8; 32], nonce: u64) -> Message {
-    Message::Hello(Hello {
-        protocol: 1,
-        genesis: STORY.genesis.id(),
-        best: STORY.best,
-        height: Height::new(height),
-        chainwork: Work::from_be_bytes(work),
-        oldest_body: Height::GENESIS,
-        time: STORY.now,
-        user_agent: BoundedString::new("\u{1b}[2Jstranger").expect("short"),
-        listen_port: 9_090,
-        nonce,
-    })
-}
-
-impl Saying {
-    /// All of them.
-    pub const ALL: [Saying; 11] = [
-        Saying::Headers,
-        Saying::GetHeaders,
-        Saying::InvBlocks,
-        Saying::InvTransfers,
-        Saying::ReqBlocks,
-        Saying::ReqTransfers,
-        Saying::Block,
-        Saying::Transfer,
-        Saying::NotFound,
-        Saying::Ping,
-        Saying::Pong,
-    ];
-
-    /// A message about things of the story, from one place on.
-    pub fn message(self, from: u8, count: u8) -> Message {
-        let (blocks, transfers) = (&STORY.blocks, &STORY.transfers);
-        let from = usize::from(from);
-        let some_blocks = || {
-            blocks
-                .iter()
-                .cycle()
-                .skip(from % blocks.len())
-                .take(count.into())
-        };
-        let some_transfers = || {
-            let skipped = transfers.iter().cycle().skip(from % transfers.len());
-            skipped.take(count.into())
-        };
-        let block_items = || some_blocks().map(|block| Item::Block(block.id())).collect();
-        let transfer_items = || {
-            let id = |transfer: &SignedTransfer| Item::Transfer(transfer.id(&STORY.genesis.domain));
-            some_transfers().map(id).collect()
-        };
-        let block = &blocks[from % blocks.len()];
-        match self {
-            Self::Headers => Message::Headers(some_blocks().map(|block| block.header).collect()),
-            Self::GetHeaders => {
-                let locator = some_blocks().map(Block::id).take(64).collect();
-                Message::GetHeaders(GetHeaders {
-                    locator: BoundedVec::new(locator).expect("at most 64"),
-                    stop: BlockId::from_bytes([0; 32]),
-                })
-            }
-            Self::InvBlocks => Message::Inv(block_items()),
-            Self::InvTransfers => Message::Inv(transfer_items()),
-            Self::ReqBlocks => Message::Req(block_items()),
-            Self::ReqTransfers => Message::Req(transfer_items()),
-            Self::Block => Message::Res(Response::Block(block.clone())),
-            Self::Transfer => Message::Res(Response::Transfer(
-                transfers[from % transfers.len()].clone(),
-            )),
-            Self::NotFound => Message::Res(Response::NotFound(Item::Block(block.id()))),
-            Self::Ping => Message::Ping(from as u64),
-            Self::Pong => Message::Pong(from as u64),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use archivas_core::rules::check_block;
-
-    #[test]
-    fn the_story_has_two_branches_and_all_of_its_blocks_are_valid() {
-        assert_eq!(STORY.blocks.len(), 21);
-        assert!(!STORY.transfers.is_empty());
-        for block in &STORY.blocks {
-            assert!(check_block(block.clone(), &STORY.genesis.law()).is_ok());
-        }
-        peer_session(&[]);
     }
 }
