@@ -24,7 +24,7 @@ use crate::connections::{self, NET_EVENTS_MAX, NetEvent, NetSender, Outbox};
 use crate::metrics::Metrics;
 use crate::ports::{Checker, Clock, Command, Host, Network, Spawner};
 use alarm::{Alarm, is_over};
-pub use stop::StopError;
+pub use stop::{Broken, StopError};
 
 /// Commands on their way to the loop: at most 64 KiB each, but for a miner's block.
 pub const COMMANDS_MAX: usize = 64;
@@ -54,6 +54,8 @@ pub struct Feeds {
     pub commands: mpsc::Receiver<Command>,
     /// Ends the loop gracefully.
     pub stop: CancellationToken,
+    /// Set before that by whoever could not read the database: the loop ends with that failure.
+    pub broken: Broken,
 }
 
 /// One thing that happened.
@@ -141,6 +143,9 @@ impl<H: Host, S: Storage> Driver<H, S> {
         loop {
             let input = self.next_input().await;
             if matches!(input, Input::Stop) {
+                if let Some(error) = self.feeds.broken.get() {
+                    return Err(error.clone().into());
+                }
                 return Ok(self.node.handle_stop(self.host.clock().now())?);
             }
             let is_transfer = matches!(&input, Input::Checked((_, Finding::Transfer(_))));

@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use archivas_core::chain::{NoTemplate, Template};
@@ -14,11 +15,16 @@ use archivas_core::mempool::FeeRate;
 use archivas_core::node::{Answer, Finding, Job, JobId, MempoolEntry, Order, PeerInfo, Status};
 use archivas_core::p2p::bans::Ban;
 use archivas_core::p2p::place::Place;
-use archivas_core::primitives::{AccountNonce, Address, Block, Millis, Now, SignedTransfer, TxId};
+use archivas_core::primitives::{
+    AccountNonce, Address, Block, Height, Millis, Now, SignedTransfer, TxId,
+};
 use archivas_core::rules::{CheckedTransfer, Law};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::snapshot::{ExportError, Exported};
+use crate::store::Snapshot;
 
 /// The time of one node: a monotonic clock and a wall clock, which may differ in speed and jump.
 pub trait Clock: Clone + Send + Sync + 'static {
@@ -109,6 +115,24 @@ pub trait Machine: fmt::Debug + Send + Sync {
     /// # Errors
     /// A sentence, when it is neither a level nor directives.
     fn set_log(&self, filter: &str) -> Result<(), String>;
+    /// Begins to write a snapshot of `rows` into a new file, beside everything else; false while one
+    /// is being written already.
+    fn export(&self, rows: Snapshot, height: Height, file: &Path) -> bool;
+    /// How far the last one is that was begun; `None` before the first.
+    fn exported(&self) -> Option<Export>;
+}
+
+/// A snapshot that is being written, or was.
+#[derive(Clone, Debug, Default)]
+pub struct Export {
+    /// What is being written.
+    pub phase: &'static str,
+    /// So much of it is.
+    pub done: u64,
+    /// Of so much, where that is known.
+    pub total: Option<u64>,
+    /// What came of it, at the end.
+    pub end: Option<Arc<Result<Exported, ExportError>>>,
 }
 
 /// Bytes of a disk.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiContext, ApiParts, Door};
 use crate::connections;
-use crate::driver::{COMMANDS_MAX, Driver, EVENTS_MAX, Feeds, Publishing, StopError};
+use crate::driver::{Broken, COMMANDS_MAX, Driver, EVENTS_MAX, Feeds, Publishing, StopError};
 use crate::http::{self, Front, Gate, Limits};
 use crate::life::{Life, LifeHost};
 use crate::metrics::Metrics;
@@ -115,7 +115,7 @@ pub async fn start<H: Host>(
     let (tip_out, tip) = watch::channel(node.tip());
     let (events_out, events) = broadcast::channel(EVENTS_MAX);
     let (done_out, done) = oneshot::channel();
-    let stop = CancellationToken::new();
+    let (stop, broken) = (CancellationToken::new(), Broken::default());
     let probes = node.probes().clone();
     let metrics = Arc::new(Metrics::new(&settings.build, probes.clone()));
 
@@ -123,6 +123,7 @@ pub async fn start<H: Host>(
     let feeds = Feeds {
         commands: commands_in,
         stop: stop.clone(),
+        broken: broken.clone(),
     };
     let publishing = Publishing {
         tip: tip_out,
@@ -145,6 +146,7 @@ pub async fn start<H: Host>(
         metrics,
         machine: settings.machine,
         stop: stop.clone(),
+        broken,
     }));
     let doors = (listeners.http, listeners.metrics);
     let (admin, all_served) = serve(&life_host, doors, (context, settings.limits), &stop);
@@ -341,9 +343,7 @@ mod tests {
     use crate::tests::world::{TestHost, build_info, genesis, rich};
     use archivas_core::node::Answer;
     use archivas_core::primitives::{Block, Height, Millis};
-    use redb::StorageBackend;
     use redb::backends::InMemoryBackend;
-    use std::sync::atomic::{AtomicBool, Ordering};
 
     const P2P: ([u8; 4], u16) = ([127, 0, 0, 1], 9090);
 
@@ -472,61 +472,5 @@ mod tests {
             .metrics()
             .num_alive_tasks();
         assert_eq!(alive, 0);
-    }
-
-    /// A disk in memory that is full from a moment on.
-    #[derive(Clone, Debug, Default)]
-    struct Disk {
-        bytes: Arc<InMemoryBackend>,
-        full: Arc<AtomicBool>,
-    }
-
-    impl Disk {
-        fn room(&self) -> io::Result<()> {
-            match self.full.load(Ordering::Relaxed) {
-                true => Err(io::ErrorKind::StorageFull.into()),
-                false => Ok(()),
-            }
-        }
-    }
-
-    impl StorageBackend for Disk {
-        fn len(&self) -> io::Result<u64> {
-            self.bytes.len()
-        }
-        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-            self.bytes.read(offset, out)
-        }
-        fn set_len(&self, len: u64) -> io::Result<()> {
-            self.room()?;
-            self.bytes.set_len(len)
-        }
-        fn sync_data(&self) -> io::Result<()> {
-            self.bytes.sync_data()
-        }
-        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-            self.room()?;
-            self.bytes.write(offset, data)
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_full_disk_stops_the_node_which_says_so_and_answers_nothing_it_cannot_keep() {
-        let (host, disk) = (TestHost::new(), Disk::default());
-        let node = start(host, Store::open(disk.clone()).expect("room"), settings(0)).await;
-        let node = node.expect("nothing is in the way");
-        mine(&node).await;
-        disk.full.store(true, Ordering::Relaxed);
-        let answer = offer_block(&node).await;
-        answer.await.expect_err("the block is not on disk");
-        let stopped = node
-            .done
-            .await
-            .expect("no panic")
-            .expect_err("it cannot go on");
-        assert!(
-            stopped.to_string().starts_with("the disk is full: "),
-            "{stopped}"
-        );
     }
 }

@@ -2,7 +2,7 @@
 //! plan names each by an act of its own (`plan/faults.rs`); here are the resolved forms. Rates are
 //! whole parts per million, so that every machine draws alike.
 
-use archivas_core::primitives::Millis;
+use archivas_core::primitives::{Height, Millis};
 use serde::{Deserialize, Serialize};
 
 use crate::world::{LinkIndex, NodeIndex};
@@ -102,6 +102,17 @@ pub enum Disturbance {
     ReaderSpeed(NodeIndex, u64),
     /// The page cache of the node's next lives, in KiB.
     Cache(NodeIndex, u64),
+    /// The node's next lives let go of what lies more than so many blocks below the tip.
+    Prune(NodeIndex, u64),
+    /// A node that has never been up begins from a snapshot of another.
+    Import {
+        /// Who begins.
+        node: NodeIndex,
+        /// Who exports, while it is up.
+        source: NodeIndex,
+        /// The height of the accounts.
+        height: Height,
+    },
     /// Phase two: every fault ends for these nodes and the links among them, and those that are down
     /// come up.
     Calm(Vec<NodeIndex>),
@@ -126,6 +137,8 @@ impl Disturbance {
             Self::CheckerSpeed(..) => "slow_checker",
             Self::ReaderSpeed(..) => "slow_reader",
             Self::Cache(..) => "cache",
+            Self::Prune(..) => "prune",
+            Self::Import { .. } => "import",
             Self::Calm(_) => "calm",
         }
     }
@@ -152,7 +165,9 @@ impl Disturbance {
             | Self::DiskSpeed(node, _)
             | Self::CheckerSpeed(node, _)
             | Self::ReaderSpeed(node, _)
-            | Self::Cache(node, _) => vec![*node],
+            | Self::Cache(node, _)
+            | Self::Prune(node, _)
+            | Self::Import { node, .. } => vec![*node],
         }
     }
 

@@ -108,6 +108,12 @@ impl SimWorld {
                 let bytes = usize::try_from(kib << 10).unwrap_or(usize::MAX);
                 self.nodes[node.0].set_cache(bytes)
             }
+            Disturbance::Prune(node, kept) => self.nodes[node.0].set_kept(*kept),
+            Disturbance::Import {
+                node,
+                source,
+                height,
+            } => self.import(*node, *source, *height),
             Disturbance::Calm(core) => {
                 self.calm(core);
                 true

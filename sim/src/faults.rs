@@ -89,6 +89,8 @@ pub const ALL: &[(&str, &str)] = &[
     (SLOW_DISK, "a disk was slower than usual"),
     (SLOW_CHECKER, "a finding took longer than usual"),
     ("cache", "a node started with another page cache"),
+    ("prune", "a node started to let go of what lies far below"),
+    ("import", "a node began from another's snapshot"),
     (SPLIT_SEGMENT, "bytes written at once arrived in two pieces"),
 ];
 

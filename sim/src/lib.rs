@@ -24,6 +24,7 @@ pub mod feed;
 mod guest;
 pub mod host;
 pub mod http;
+mod import;
 pub mod judges;
 pub mod log;
 pub mod meter;

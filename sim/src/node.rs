@@ -1,7 +1,6 @@
 //! One simulated node: its machine, its disk, and its lives, each of which is the real service on a
 //! madsim node of its own. Here are the ways in which a life begins and ends.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use archivas::ports::{Command, Spawner};
@@ -32,6 +31,8 @@ use crate::miner;
 use crate::network::{Net, address_of};
 use crate::spawner::{Blame, NodeSpawner, Polls};
 use crate::trace::{Kind, Trace};
+
+mod knobs;
 
 /// The bound of each node's page cache, in bytes; it grows on demand.
 const CACHE_BYTES_MAX: usize = 16 << 20;
@@ -77,6 +78,7 @@ pub struct SimNode {
     skew: SharedSkew,
     slower: Slower,
     cache_bytes: usize,
+    policy: Policy,
     paused: bool,
     disk: Disk,
     /// Every poll of its tasks, over all lives.
@@ -170,6 +172,7 @@ impl SimNode {
             skew,
             slower: Slower::default(),
             cache_bytes: CACHE_BYTES_MAX,
+            policy: Policy::default(),
             paused: false,
             disk,
             polls: Polls::default(),
@@ -249,52 +252,6 @@ impl SimNode {
         self.note("kill");
         self.end_while_writing(Fault::Kill).await;
         self.end().await;
-    }
-
-    /// Whether its process stands still.
-    #[must_use]
-    pub fn is_paused(&self) -> bool {
-        self.paused
-    }
-
-    /// Lets the process stand still, or go on. False when that changes nothing.
-    pub fn pause(&mut self, paused: bool) -> bool {
-        let Some(life) = self.life.as_ref().filter(|_| self.paused != paused) else {
-            return false;
-        };
-        self.paused = paused;
-        let handle = Handle::current();
-        if paused {
-            handle.pause(life.home.id());
-        } else {
-            handle.resume(life.home.id());
-        }
-        self.note(if paused { "pause" } else { "resume" });
-        true
-    }
-
-    /// Adds the hits of its lives' probes to a sum by name.
-    pub fn add_probes(&self, sum: &mut BTreeMap<String, u64>) {
-        for (name, hits) in self.probes.iter().flat_map(Probes::hits) {
-            *sum.entry(name.into()).or_default() += hits;
-        }
-    }
-
-    /// Its clocks' skew.
-    #[must_use]
-    pub fn skew(&self) -> &SharedSkew {
-        &self.skew
-    }
-
-    /// How much longer its findings take.
-    #[must_use]
-    pub fn slower(&self) -> &Slower {
-        &self.slower
-    }
-
-    /// Gives its next lives a page cache of so many bytes. False when that changes nothing.
-    pub fn set_cache(&mut self, bytes: usize) -> bool {
-        std::mem::replace(&mut self.cache_bytes, bytes) != bytes
     }
 
     /// Ends the life at this instant, if there is one.
@@ -467,7 +424,7 @@ impl SimNode {
             p2p: Some(SocketAddr::new(anywhere, P2P_PORT)),
             http: Some(SocketAddr::new(anywhere, HTTP_PORT)),
             connect: self.dials.iter().map(peer).collect(),
-            policy: Policy::default(),
+            policy: self.policy,
             build: crate::host::constant_build(),
             seed,
             machine: None,

@@ -149,7 +149,7 @@ impl SimWorld {
         }
     }
 
-    fn about(&self, node: NodeIndex) -> About {
+    pub(crate) fn about(&self, node: NodeIndex) -> About {
         About {
             node,
             at: self.now(),

@@ -167,6 +167,50 @@ fn a_node_goes_on_after_a_rollback_and_keeps_off_a_branch_when_told() {
 }
 
 #[test]
+fn a_running_node_tells_what_it_has_and_exports_any_height_while_blocks_come() {
+    let (dir, new, files) = (scratch(), scratch(), scratch());
+    let node = Node::paced(dir.path(), "20ms", &[]);
+    let to = networks::dev_keys()[1].address().to_string();
+    let (amount, key) = (["--amount", "5RCHV"], ["--dev-key", "0"]);
+    let send = [&["tx", "send", "--to", &to][..], &key, &amount].concat();
+    let send = [&send[..], &["--node", &node.url]].concat();
+    reach(&node, 30);
+    let mut exported = Vec::new();
+    for wanted in [7, 20, 29] {
+        read(&send);
+        let before = height(dir.path());
+        let file = files.path().join(format!("{wanted}"));
+        let wanted = wanted.to_string();
+        let export = ["snapshot", "export", "--height", &wanted, text(&file)];
+        let told = read(&db(&export, dir.path()));
+        run(&db(&export, dir.path())).failed(7, "there already");
+        reach(&node, before + 3);
+        let block = node.get(&format!("/block/{wanted}"));
+        assert_eq!((&told["hash"], &told["ok"]), (&block["hash"], &json!(true)));
+        assert_eq!(told["height"].to_string(), wanted);
+        assert!(told["headers"].as_u64() >= Some(before), "{told}");
+        exported.push((file, told));
+    }
+    let far = files.path().join("far");
+    let beyond = ["snapshot", "export", "--height", "99999999", text(&far)];
+    run(&db(&beyond, dir.path())).failed(1, "cannot be exported");
+    let nowhere = files.path().join("no/where");
+    let nowhere = ["snapshot", "export", "--height", "7", text(&nowhere)];
+    run(&db(&nowhere, dir.path())).failed(7, "cannot write the snapshot");
+    assert!(!far.exists());
+    assert_eq!(node.stop("TERM").0, 0);
+    for (file, told) in exported {
+        let hash = told["hash"].as_str().expect("a hash");
+        let path = new.path().join(hash);
+        let import = ["snapshot", "import", text(&file), "--trust", hash];
+        let imported = read(&db(&import, &path));
+        assert_eq!(imported["height"], told["height"]);
+        assert_eq!(imported["accounts"], told["accounts"]);
+        read(&db(&["check", "--full"], &path));
+    }
+}
+
+#[test]
 fn a_node_begins_from_a_snapshot_and_a_copied_directory_is_a_backup() {
     let (dir, fresh, copy) = (scratch(), scratch(), scratch());
     live(dir.path(), 12);

@@ -2,16 +2,13 @@
 //! reopenings both hold the same rows and answer every read alike, on memory and on a real file.
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
-use std::io;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::Arc;
 
-use archivas::store::{Snapshot, Store};
+use archivas::store::{Snapshot, Store, Unsynced};
 use archivas_core::storage::{Batch, MemoryStorage, Order, Reader, Scan, Storage, Table};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use redb::StorageBackend;
 use redb::backends::{FileBackend, InMemoryBackend};
 
 /// One thing that is done to both stores.
@@ -28,26 +25,7 @@ enum Step {
 }
 
 /// Memory that outlives the database on it.
-#[derive(Clone, Debug, Default)]
-struct Memory(Arc<InMemoryBackend>);
-
-impl StorageBackend for Memory {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
-}
+type Memory = Unsynced<InMemoryBackend>;
 
 /// Short keys over three bytes, so that collisions, prefixes and the end of the alphabet are common.
 fn key() -> impl Strategy<Value = Vec<u8>> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{ApiAnswer, ApiError};
 use super::context::{ANSWER_TIMEOUT, ApiContext};
+use super::database;
 use super::peers;
 use super::query::Query;
 use super::route::Takes;
@@ -44,13 +45,19 @@ pub enum Act {
     Log,
     /// Change that.
     SetLog,
+    /// See what is in the database.
+    Database,
+    /// Begin to write a snapshot of it.
+    Export,
+    /// See how far that is.
+    Exported,
     /// End the node.
     Stop,
 }
 
 impl Act {
     /// Every act.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::AcceptBranch,
         Self::Invalidate,
         Self::Reconsider,
@@ -62,6 +69,9 @@ impl Act {
         Self::Unban,
         Self::Log,
         Self::SetLog,
+        Self::Database,
+        Self::Export,
+        Self::Exported,
         Self::Stop,
     ];
 
@@ -84,6 +94,9 @@ impl Act {
             Self::Unban => "/admin/v1/peers/unban",
             Self::Log => "/admin/v1/log",
             Self::SetLog => "/admin/v1/log/set",
+            Self::Database => "/admin/v1/db",
+            Self::Export => "/admin/v1/snapshot",
+            Self::Exported => "/admin/v1/snapshot/progress",
             Self::Stop => "/admin/v1/stop",
         }
     }
@@ -91,7 +104,7 @@ impl Act {
     /// What methods it takes.
     pub const fn takes(self) -> Takes {
         match self {
-            Self::Peers | Self::Log => Takes::Get,
+            Self::Peers | Self::Log | Self::Database | Self::Exported => Takes::Get,
             _ => Takes::Post,
         }
     }
@@ -167,6 +180,9 @@ pub async fn answer<C: Clock>(
         Act::Unban => order(Order::Unban(read::<OfAddress>(body)?.ip), context).await,
         Act::Log => log(context),
         Act::SetLog => set_log(&read::<Log>(body)?, context),
+        Act::Database => database::answer_stats(context),
+        Act::Export => database::begin(&read(body)?, context),
+        Act::Exported => database::progress(context),
         Act::Stop => {
             read::<Nothing>(body)?;
             context.stop.cancel();
@@ -261,7 +277,7 @@ fn set_log<C: Clock>(wish: &Log, context: &ApiContext<C>) -> Result<ApiAnswer, A
     log(context)
 }
 
-fn no_machine() -> ApiError {
+pub(super) fn no_machine() -> ApiError {
     conflict("no_machine", "this node runs on no machine of its own")
 }
 

@@ -1,6 +1,7 @@
 //! What the API sends back: a status, a JSON body, and the headers that every answer carries. CORS
 //! is added here and nowhere else, so it is complete and there exactly once (interfaces.md §1).
 
+use archivas_core::storage::StorageError;
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -70,6 +71,8 @@ pub struct ApiError {
     pub sentence: String,
     /// One header more than usual, where the status demands it.
     pub header: Option<(&'static str, &'static str)>,
+    /// What the database said, when it could not be read: the node ends with it.
+    pub broken: Option<StorageError>,
 }
 
 impl ApiError {
@@ -80,6 +83,7 @@ impl ApiError {
             code,
             sentence: sentence.into(),
             header: None,
+            broken: None,
         }
     }
 
@@ -109,11 +113,14 @@ impl ApiError {
     }
 }
 
-impl From<archivas_core::storage::StorageError> for ApiError {
-    fn from(error: archivas_core::storage::StorageError) -> Self {
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
         // The operator reads the details in the log; a stranger needs none of them.
         tracing::error!(%error, "a request could not read the database");
-        Self::not_ready("storage_failed", "the node cannot read its database")
+        Self {
+            broken: Some(error),
+            ..Self::not_ready("storage_failed", "the node cannot read its database")
+        }
     }
 }
 

@@ -6,12 +6,14 @@ use archivas_core::node::Event;
 use archivas_core::params::Genesis;
 use archivas_core::primitives::{BlockId, Instant, Millis};
 use archivas_core::schema::{self, Tip};
+use archivas_core::storage::StorageError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{ApiAnswer, ApiError};
 use super::events::Hub;
 use super::template::Templates;
+use crate::driver::Broken;
 use crate::metrics::Metrics;
 use crate::ports::{BuildInfo, Clock, Command, Machine};
 use crate::store::{Snapshot, Store};
@@ -45,6 +47,8 @@ pub struct ApiParts<C> {
     pub machine: Option<Arc<dyn Machine>>,
     /// Ends the node.
     pub stop: CancellationToken,
+    /// Why, when the database could not be read.
+    pub broken: Broken,
 }
 
 /// What every request is answered from; shared by all connections of a node.
@@ -59,6 +63,7 @@ pub struct ApiContext<C> {
     pub(super) hub: Hub,
     pub(super) machine: Option<Arc<dyn Machine>>,
     pub(super) stop: CancellationToken,
+    broken: Broken,
     store: Store,
     commands: mpsc::Sender<Command>,
     began: Instant,
@@ -77,6 +82,7 @@ impl<C: Clock> ApiContext<C> {
             metrics,
             machine,
             stop,
+            broken,
         } = parts;
         let genesis_id = genesis.id();
         let templates = Templates::default();
@@ -91,6 +97,7 @@ impl<C: Clock> ApiContext<C> {
             hub: Hub::new(events),
             machine,
             stop,
+            broken,
             store,
             commands,
             began,
@@ -105,6 +112,22 @@ impl<C: Clock> ApiContext<C> {
     /// How long this life of the node has lasted.
     pub(super) fn uptime(&self) -> Millis {
         self.clock.now().monotonic.since(self.began)
+    }
+
+    /// The answer to a request that failed. Where that was the database's fault the node ends, as it
+    /// does when its loop meets such a failure: nobody is served from a disk that cannot be trusted.
+    pub(super) fn answer_to(&self, error: ApiError) -> ApiAnswer {
+        if let Some(broken) = &error.broken {
+            self.end_because_of(broken);
+        }
+        error.into()
+    }
+
+    /// Ends the node because its database cannot be read.
+    pub(super) fn end_because_of(&self, broken: &StorageError) {
+        // The first reason is told.
+        let _ = self.broken.set(broken.clone());
+        self.stop.cancel();
     }
 
     /// The answer to a request that did not get as far as a route.

@@ -60,7 +60,10 @@ async fn facts<C: Clock>(context: &ApiContext<C>) -> Facts {
     });
     let (tip, alarm, earlier) = match stored {
         Ok((tip, alarm, earlier)) => (Some(tip), alarm, earlier),
-        Err(_) => (None, false, None),
+        Err(error) => {
+            let _told_below = context.answer_to(error);
+            (None, false, None)
+        }
     };
     Facts {
         status,

@@ -17,8 +17,9 @@ pub async fn metrics<C: Clock>(context: &ApiContext<C>) -> ApiAnswer {
         let (database, disk) = (machine.database_bytes(), machine.disk());
         context.metrics.observe_disk(database, disk);
     }
-    if let Ok((_, tip)) = context.snapshot_at_tip() {
-        context.metrics.observe_tip(&tip, context.clock.now().wall);
+    match context.snapshot_at_tip() {
+        Ok((_, tip)) => context.metrics.observe_tip(&tip, context.clock.now().wall),
+        Err(error) => return context.answer_to(error),
     }
     ApiAnswer::new(200, CONTENT_TYPE, context.metrics.render())
 }

@@ -12,6 +12,7 @@ mod answer;
 mod block;
 mod chain;
 mod context;
+pub mod database;
 mod events;
 mod fees;
 mod forks;
@@ -100,7 +101,7 @@ pub async fn handle<C: Clock>(request: ApiRequest, context: &ApiContext<C>) -> A
         Some(route) => answer(route, &request, context).await,
         None => Err(ApiError::unknown("there is no such route")),
     };
-    let answer = outcome.unwrap_or_else(ApiAnswer::from);
+    let answer = outcome.unwrap_or_else(|error| context.answer_to(error));
     let took = context.clock.now().monotonic.since(began);
     context
         .metrics

@@ -1,8 +1,11 @@
 //! `archivas db`: the database of a node, looked at, repaired, carried away and begun from a file.
-//! What changes or reads it as a whole wants a stopped node, and takes the data directory's lock.
+//! What changes or reads it as a whole wants a stopped node, and takes the data directory's lock; what
+//! only reads one state of it is done by a running node itself.
 
 mod repair;
+mod running;
 mod snapshot;
+mod stats;
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +15,14 @@ use archivas_core::primitives::Height;
 use archivas_core::storage::StorageError;
 use clap::{Args, Subcommand};
 
-use crate::cli::exit::Failure;
+use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::{Global, genesis};
 use crate::config::{Config, Layer, NetworkName};
 use crate::live::data_dir::DataDir;
 use crate::service::StartError;
 use crate::store::Store;
+use running::RunningNode;
 
 /// Which database is meant.
 #[derive(Clone, Debug, Args)]
@@ -74,9 +78,9 @@ pub enum DbCommand {
 }
 
 /// Runs `archivas db`.
-pub fn run(command: DbCommand, global: &Global, output: &Output) -> Result<(), Failure> {
+pub async fn run(command: DbCommand, global: &Global, output: &Output) -> Result<(), Failure> {
     match command {
-        DbCommand::Stats(db) => repair::stats(&db.open(global)?, output),
+        DbCommand::Stats(db) => stats::run(&db, global, output).await,
         DbCommand::Check { full, db } => repair::check(&db.open(global)?, full, output),
         DbCommand::Compact(db) => repair::compact(db.open(global)?, output),
         DbCommand::Rollback {
@@ -85,7 +89,7 @@ pub fn run(command: DbCommand, global: &Global, output: &Output) -> Result<(), F
             db,
         } => repair::rollback(db.open(global)?, Height::new(to_height), keep_off, output),
         DbCommand::Reindex(db) => repair::reindex(db.open(global)?, output),
-        DbCommand::Snapshot(command) => snapshot::run(command, global, output),
+        DbCommand::Snapshot(command) => snapshot::run(command, global, output).await,
     }
 }
 
@@ -101,6 +105,15 @@ struct Place {
 struct Held {
     place: Place,
     store: Store,
+}
+
+/// Who has a database.
+#[derive(Debug)]
+enum Owner {
+    /// Nobody had: it is held now.
+    Nobody(Held),
+    /// A running node, perhaps.
+    Node(RunningNode),
 }
 
 impl DbArgs {
@@ -122,6 +135,18 @@ impl DbArgs {
         let genesis = genesis::load(&config.network)?;
         let directory = DataDir::lock(&config.data_dir)?;
         Ok(Place { directory, genesis })
+    }
+
+    /// The database, or the node that has it.
+    fn owner(&self, global: &Global) -> Result<Owner, Failure> {
+        match self.open(global) {
+            Ok(held) => Ok(Owner::Nobody(held)),
+            Err(in_use) if in_use.exit == Exit::InUse => {
+                let path = self.config(global)?.data_dir;
+                Ok(Owner::Node(RunningNode::new(&path, in_use)))
+            }
+            Err(other) => Err(other),
+        }
     }
 
     fn open(&self, global: &Global) -> Result<Held, Failure> {

@@ -7,7 +7,7 @@ mod client;
 mod config;
 mod db;
 mod devnet;
-mod exit;
+pub(crate) mod exit;
 mod genesis;
 mod key;
 mod miner;
@@ -166,7 +166,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Tx(command) => tx::run(command, &global, output).await,
             Command::State(command) => state::run(command, &global, output).await,
             Command::Status(args) => state::status(&args.client(&global)?, output).await,
-            Command::Db(command) => db::run(command, &global, output),
+            Command::Db(command) => db::run(command, &global, output).await,
             Command::Config(command) => config::run(command, &global, output),
             Command::Miner(args) => miner::run(args, &global, output).await,
             Command::Completions(args) => teach::completions(&args),

@@ -1,6 +1,11 @@
 //! Why a node stops by itself, said so that an operator knows what to do (law 8).
 
+use std::sync::{Arc, OnceLock};
+
 use archivas_core::storage::{StorageError, StorageErrorKind};
+
+/// A failure of the database that a reader met outside the loop, which ends with it.
+pub type Broken = Arc<OnceLock<StorageError>>;
 
 /// Why a node stopped by itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

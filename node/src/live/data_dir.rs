@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use archivas_core::storage::{StorageError, StorageErrorKind};
+use redb::DatabaseError;
 use redb::backends::FileBackend;
-use redb::{DatabaseError, StorageBackend};
 
-use crate::store::Store;
+use crate::store::{Store, Unsynced};
 
 /// The database; nothing else of the node's state is on disk.
 pub const DATABASE: &str = "archivas.redb";
@@ -153,7 +153,7 @@ impl DataDir {
         path: &Path,
         fill: impl FnOnce(Store) -> Result<T, E>,
     ) -> Result<T, E> {
-        let backend = Unsynced(backend(
+        let backend = Unsynced::new(backend(
             path,
             OpenOptions::new().create(true).truncate(true),
         )?);
@@ -187,36 +187,6 @@ impl DataDir {
         std::fs::rename(unfinished, path).map_err(failed("rename", unfinished))?;
         let directory = File::open(&self.path).map_err(failed("open", &self.path))?;
         directory.sync_all().map_err(failed("sync", &self.path))
-    }
-}
-
-/// A file of which only the last state counts: it is synced once, when it is whole.
-#[derive(Debug)]
-struct Unsynced(FileBackend);
-
-impl StorageBackend for Unsynced {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.0.close()
     }
 }
 

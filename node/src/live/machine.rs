@@ -1,22 +1,37 @@
 //! The machine that a node runs on: its disk, and this process's log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
+
+use archivas_core::primitives::Height;
 
 use crate::live::data_dir::DATABASE;
-use crate::live::logging;
-use crate::ports::{DiskSpace, Machine};
+use crate::live::{logging, snapshot_file};
+use crate::ports::{DiskSpace, Export, Machine};
+use crate::store::Snapshot;
 
 /// This machine, as the owner of a data directory sees it.
 #[derive(Debug)]
 pub struct LiveMachine {
     data_dir: PathBuf,
+    export: Shared,
 }
+
+/// The last snapshot that was begun, as its thread and whoever asks see it.
+type Shared = Arc<Mutex<Option<Export>>>;
 
 impl LiveMachine {
     /// The machine whose disk holds `data_dir`.
-    pub const fn new(data_dir: PathBuf) -> Self {
-        Self { data_dir }
+    pub fn new(data_dir: PathBuf) -> Self {
+        let export = Shared::default();
+        Self { data_dir, export }
     }
+}
+
+fn look(export: &Shared) -> MutexGuard<'_, Option<Export>> {
+    // Whoever panicked with it had only numbers to set.
+    export.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Machine for LiveMachine {
@@ -39,6 +54,46 @@ impl Machine for LiveMachine {
 
     fn set_log(&self, filter: &str) -> Result<(), String> {
         logging::change(filter)
+    }
+
+    fn export(&self, rows: Snapshot, height: Height, file: &Path) -> bool {
+        let mut export = look(&self.export);
+        if export.as_ref().is_some_and(|last| last.end.is_none()) {
+            return false;
+        }
+        *export = Some(Export::default());
+        let (shared, file) = (Arc::clone(&self.export), file.to_owned());
+        // A thread of its own: it reads the whole database, which would hold others up.
+        let thread = Builder::new().name("snapshot".into());
+        let begun = thread.spawn(move || {
+            let mut show = |phase, done, total| {
+                *look(&shared) = Some(Export {
+                    phase,
+                    done,
+                    total,
+                    end: None,
+                });
+            };
+            let written = snapshot_file::write(&rows, height, &file, &mut show);
+            // Before anybody is told: what it held of the database is free again.
+            drop(rows);
+            let end = Some(Arc::new(written));
+            let mut export = look(&shared);
+            let last = export.take().unwrap_or_default();
+            *export = Some(Export { end, ..last });
+        });
+        if let Err(error) = begun {
+            let end = Some(Arc::new(Err(error.into())));
+            *export = Some(Export {
+                end,
+                ..Export::default()
+            });
+        }
+        true
+    }
+
+    fn exported(&self) -> Option<Export> {
+        look(&self.export).clone()
     }
 }
 

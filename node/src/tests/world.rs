@@ -26,6 +26,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiAnswer, ApiContext, ApiParts, ApiRequest, Door, Method, handle};
+use crate::driver::Broken;
 use crate::http::Limits;
 use crate::metrics::Metrics;
 use crate::ports::{BuildInfo, Checker, Clock, Command, Host, Listener, Network, Spawner};
@@ -274,6 +275,21 @@ impl TestNode {
         policy: Policy,
     ) -> Self {
         let store = Store::open(InMemoryBackend::new()).unwrap();
+        Self::start_on(store, (host, number), connect, policy).await
+    }
+
+    /// A node alone on a store of the caller's.
+    pub(crate) async fn start_on_store(store: Store) -> Self {
+        let world = (TestHost::new(), 1);
+        Self::start_on(store, world, Vec::new(), Policy::default()).await
+    }
+
+    async fn start_on(
+        store: Store,
+        (host, number): (TestHost, u8),
+        connect: Vec<SocketAddr>,
+        policy: Policy,
+    ) -> Self {
         let settings = Settings {
             genesis: genesis(),
             p2p: Some(([10, 0, 0, number], 9090).into()),
@@ -318,12 +334,18 @@ impl TestNode {
 
     /// `/metrics` as the node serves it.
     pub(crate) async fn served_metrics(&self) -> String {
+        self.served("/metrics").await.1
+    }
+
+    /// Status line and body of a `GET`, as the node serves it over HTTP.
+    pub(crate) async fn served(&self, target: &str) -> (String, String) {
         let mut stream = self.connect().await;
-        let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-        stream.write_all(request).await.unwrap();
+        let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.lines().next().unwrap().to_owned(), body.to_owned())
     }
 
     /// Mines one block for `rich` as an outside miner does; returns its hash.
@@ -392,6 +414,7 @@ impl TestApi {
             metrics: Arc::new(Metrics::new(&build_info(), Probes::default())),
             machine: None,
             stop: CancellationToken::new(),
+            broken: Broken::default(),
         }));
         Self {
             context,

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use archivas_core::primitives::limits::MEMO_BYTES_MAX;
 use archivas_core::primitives::{Amount, Millis};
 
-use super::document::{ActDoc, Document, EventDoc, Seconds};
+use super::document::{ActDoc, Document, EventDoc};
 use super::parse::{Flaw, Step, Step::At, Step::Key};
 use super::resolve::{find_node, flaw, worlds_of};
+use super::seconds::Seconds;
 use super::{Event, Link, Node, Nonces, What, Workload, faults};
 use crate::world::{Act, LinkIndex, NodeIndex, WorldKind};
 
@@ -173,6 +174,9 @@ impl Context<'_> {
             ("after", event.after.is_some()),
             ("slower_ms", event.slower_ms.is_some()),
             ("cache_kib", event.cache_kib.is_some()),
+            ("keeps_blocks", event.keeps_blocks.is_some()),
+            ("source", event.source.is_some()),
+            ("height", event.height.is_some()),
         ];
         let foreign = given
             .into_iter()

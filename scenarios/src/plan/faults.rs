@@ -1,7 +1,8 @@
 //! The acts that only the simulator can play, and what ends after `for_s`: which keys each takes, and
 //! how a document's words become a `Disturbance`.
 
-use archivas_core::primitives::Millis;
+use archivas_core::params::UNDO_BLOCKS;
+use archivas_core::primitives::{Height, Millis};
 
 use super::What;
 use super::document::{ActDoc, Document};
@@ -48,6 +49,8 @@ pub(super) const fn keys(act: ActDoc) -> &'static [&'static str] {
         ActDoc::SlowDisk | ActDoc::SlowChecker => &["node", "slower_ms", "for_s"],
         ActDoc::SlowReader => &["node", "kib_s", "for_s"],
         ActDoc::Cache => &["node", "cache_kib"],
+        ActDoc::Prune => &["node", "keeps_blocks"],
+        ActDoc::Import => &["node", "source", "height"],
     }
 }
 
@@ -155,11 +158,37 @@ impl Context<'_> {
                 }
                 Disturbance::Cache(self.node()?, kib)
             }
+            ActDoc::Prune => match self.needs("keeps_blocks", event.keeps_blocks)? {
+                kept @ 1..=UNDO_BLOCKS => Disturbance::Prune(self.node()?, kept),
+                _ => {
+                    let why = format!("1 to {UNDO_BLOCKS} blocks are kept");
+                    return Err(self.flaw("keeps_blocks", why));
+                }
+            },
+            ActDoc::Import => self.import()?,
             _ => Disturbance::Disk {
                 node: self.node()?,
                 fault: self.needs("fault", event.fault)?,
                 after: event.after.unwrap_or(0),
             },
+        })
+    }
+
+    fn import(&self) -> Result<Disturbance, Flaw> {
+        let node = self.node()?;
+        let source = self.needs("source", self.event.source.as_ref())?;
+        let source = find_node(source, self.nodes, &self.path("source"))?;
+        if source == node {
+            return Err(self.flaw("source", "a node begins from the snapshot of another"));
+        }
+        let height = match self.needs("height", self.event.height)? {
+            0 => return Err(self.flaw("height", "a snapshot has height 1 or more")),
+            height => Height::new(height),
+        };
+        Ok(Disturbance::Import {
+            node,
+            source,
+            height,
         })
     }
 

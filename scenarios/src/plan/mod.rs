@@ -12,19 +12,22 @@ mod parse;
 mod ranges;
 mod resolve;
 mod scenario;
+mod seconds;
 mod tree;
 
 pub use document::{
     ActDoc, Document, EventDoc, ExpectDoc, LinksDoc, MustFireDoc, NetworkDoc, NodeDoc,
-    ProcessesDoc, ReorgsDoc, RetargetDoc, Seconds, ShapeDoc, VERSION,
+    ProcessesDoc, ReorgsDoc, RetargetDoc, ShapeDoc, VERSION,
 };
 pub use load::{BUILT_IN, BuiltIn, LoadError, Overrides, find, load};
 pub use network::{funded_key, producer_key};
 pub use parse::{Format, PlanError, parse_document};
 pub use scenario::Scenario;
+pub use seconds::Seconds;
 
 use archivas_core::primitives::{Amount, Millis};
 
+use crate::disturb::Disturbance;
 use crate::world::{Act, LinkIndex, NodeIndex, WorldKind};
 
 /// A plan whose names are resolved and whose promises hold: every index is in range, every event
@@ -242,6 +245,16 @@ impl Plan {
     /// All node indices, in the order of the plan.
     pub fn node_indices(&self) -> impl Iterator<Item = NodeIndex> + use<> {
         (0..self.nodes.len()).map(NodeIndex)
+    }
+
+    /// Whether a node has all blocks: no event lets it go of them or begin without them.
+    pub fn keeps_all(&self, node: NodeIndex) -> bool {
+        !self.events.iter().any(|event| match &event.what {
+            What::Act(Act::Disturb(
+                Disturbance::Prune(short, _) | Disturbance::Import { node: short, .. },
+            )) => *short == node,
+            _ => false,
+        })
     }
 
     /// The name of a node of this plan.

@@ -35,7 +35,7 @@ pub(super) fn resolve(mut document: Document) -> Result<Plan, Flaw> {
             "a speedup is at least 1",
         ));
     }
-    Ok(Plan {
+    let plan = Plan {
         name: document.name.clone(),
         about: document.about.clone(),
         worlds: document.worlds.clone(),
@@ -48,7 +48,12 @@ pub(super) fn resolve(mut document: Document) -> Result<Plan, Flaw> {
         must_fire,
         speedup: document.processes.speedup,
         document,
-    })
+    };
+    if !plan.node_indices().any(|node| plan.keeps_all(node)) {
+        let why = "one node at least keeps all blocks: the others are compared with it";
+        return Err(flaw(&[Key("events")], why));
+    }
+    Ok(plan)
 }
 
 /// Keeps as many nodes as the document says.

@@ -82,6 +82,11 @@ impl<'a, W: World> Stage<'a, W> {
         judged.filter(|node| self.nodes[node.0].up)
     }
 
+    /// Those of them that can be asked about every block.
+    pub(super) fn archives(&self) -> impl Iterator<Item = NodeIndex> {
+        self.up_nodes().filter(|node| self.plan.keeps_all(*node))
+    }
+
     /// The tip that all nodes which are up share.
     pub(super) fn shared_tip(&self) -> Option<Tip> {
         let mut tips = self.up_nodes().map(|node| self.nodes[node.0].tip);

@@ -287,7 +287,7 @@ impl Transfers {
         let Some(within) = self.confirmed_within else {
             return;
         };
-        let up: Vec<NodeIndex> = stage.up_nodes().collect();
+        let up: Vec<NodeIndex> = stage.archives().collect();
         for node in &up {
             let tip = stage.nodes[node.0].tip.map(|tip| tip.id);
             if self.asked_at[node.0] == tip {
@@ -324,7 +324,7 @@ impl Transfers {
 
     /// The transfers that nodes took and that the first node has not confirmed.
     pub(super) async fn unconfirmed<W: World>(&mut self, stage: &mut Stage<'_, W>) -> Vec<TxId> {
-        let Some(node) = stage.up_nodes().next() else {
+        let Some(node) = stage.archives().next() else {
             return Vec::new();
         };
         let mut waiting = Vec::new();
@@ -343,7 +343,7 @@ impl Transfers {
         &mut self,
         stage: &mut Stage<'_, W>,
     ) -> BTreeMap<usize, u64> {
-        let up: Vec<NodeIndex> = stage.up_nodes().collect();
+        let up: Vec<NodeIndex> = stage.archives().collect();
         let mut counts = BTreeMap::new();
         for sent in &self.sent {
             if self.confirmed_within.is_some() || !stage.plan.expect.core.is_empty() {

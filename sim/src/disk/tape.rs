@@ -112,10 +112,10 @@ impl Tape {
         state.now.void = state.now.accepted;
     }
 
-    /// The node tells this tip.
-    pub fn tell(&self, tip: &TipInfo) {
+    /// The node tells a tip of so much work.
+    pub fn tell(&self, work: Work) {
         let mut state = self.state();
-        state.now.work = state.now.work.max(tip.chainwork);
+        state.now.work = state.now.work.max(work);
     }
 
     /// Something happens to the disk.
@@ -226,6 +226,13 @@ impl super::Disk {
         self.0.state().told = Some(told);
     }
 
+    /// Somebody was told that a chain of so much work is on the disk.
+    pub fn promise(&self, work: Work) {
+        if let Some(tape) = &self.0.state().tape {
+            tape.tell(work);
+        }
+    }
+
     /// The tape, if this disk has one.
     #[must_use]
     pub fn tape(&self) -> Option<Tape> {
@@ -249,7 +256,7 @@ impl super::Disk {
 impl super::State {
     pub(super) fn note_told(&self) {
         if let (Some(tape), Some(told)) = (&self.tape, &self.told) {
-            tape.tell(&told.borrow());
+            tape.tell(told.borrow().chainwork);
         }
     }
 

@@ -36,7 +36,7 @@ pub const KEEPS_ACCEPTED: Check = safety(
 /// See [`ALL`].
 pub const UNDOES: Check = safety(
     "sweep_undoes",
-    "the whole best chain is left and joined again, and every row is as before (O4)",
+    "the best chain, as far as it can be reverted, is left and joined again, and every row is as before (O4)",
 );
 /// See [`ALL`].
 pub const WRITES_ON: Check = safety(

@@ -256,13 +256,14 @@ fn home_work(rows: &impl Reader) -> Result<Work, StorageError> {
     Ok(schema::required_header(rows, &walk.home)?.chainwork)
 }
 
-/// Leaves every block of the best chain and joins them again; all rows must be as before.
+/// Leaves every block of the best chain that can be reverted and joins them again; all rows must be
+/// as before.
 fn undo_and_redo(chain: &mut Chain<MemoryStorage>) -> Result<(), Found> {
     let wrong = |why: &dyn std::fmt::Display| Found::new(checks::UNDOES, why.to_string());
     let now = EPOCH.max(chain.tip().header.timestamp);
     rest(chain, now).map_err(|why| wrong(&why))?;
     let before = all_rows(chain.reader()).map_err(unreadable)?;
-    let first = schema::best_id(chain.reader(), Height::GENESIS.next()).map_err(unreadable)?;
+    let first = schema::best_id(chain.reader(), chain.horizon().next()).map_err(unreadable)?;
     let Some(first) = first else {
         return Ok(());
     };

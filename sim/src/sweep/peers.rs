@@ -1,8 +1,9 @@
 //! A node on a reopened state among its peers, in the simulator: the real service, the real
 //! connections. Each distinct state must come to share a tip with the others.
 
+use archivas_scenarios::disturb::Disturbance;
 use archivas_scenarios::draws::Draws;
-use archivas_scenarios::plan::Plan;
+use archivas_scenarios::plan::{Plan, What};
 use archivas_scenarios::world::{Act, Mined, Moment, NodeIndex, Violation, World};
 
 use super::checks::CATCHES_UP;
@@ -45,6 +46,7 @@ pub fn catch_up(recording: &Recording, image: Image) -> Result<(), Found> {
                 world.disk(node).load(left);
             }
         }
+        keep_policies(&mut world, plan);
         let found = live_together(&mut world, plan, &agenda).await;
         let late = world.judge(Moment::Quiet).await;
         world.finish().await;
@@ -55,6 +57,15 @@ pub fn catch_up(recording: &Recording, image: Image) -> Result<(), Found> {
         let sentence = format!("{place}: {}", panics::words(&*panic));
         Err(Found::new(runner::NO_PANIC, sentence))
     })
+}
+
+/// Nodes that let go of what lies far below go on to do so.
+fn keep_policies(world: &mut SimWorld, plan: &Plan) {
+    for event in &plan.events {
+        if let What::Act(Act::Disturb(prune @ Disturbance::Prune(..))) = &event.what {
+            let _effect = world.disturb(prune);
+        }
+    }
 }
 
 fn of(violation: &Violation) -> Found {

@@ -34,6 +34,8 @@ pub const PLANS: &[SweepPlan] = plans![
     "reorg-30.toml" Some(600),
     "long-walk.toml" Some(600),
     "own-transfers.toml" None,
+    "snapshot-import.toml" None,
+    "prune.toml" None,
     "ibd-batch.toml" Some(600),
 ];
 

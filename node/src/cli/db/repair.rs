@@ -1,57 +1,18 @@
-//! `archivas db stats | check | compact | rollback | reindex`.
+//! `archivas db check | compact | rollback | reindex`.
 
 use archivas_core::chain::{
     BadBranch, Chain, DERIVED, Replay, audit, copy_underived, first_difference, open_rebuilt,
 };
 use archivas_core::primitives::{Height, LtHash, Timestamp};
 use archivas_core::schema;
-use archivas_core::storage::{StorageError, StorageErrorKind, Table};
-use serde_json::{Map, json};
+use archivas_core::storage::{StorageError, StorageErrorKind};
+use serde_json::json;
 
 use super::{Held, Place, opening, storage};
 use crate::cli::exit::Failure;
 use crate::cli::output::Output;
 use crate::cli::progress::Meter;
 use crate::store::Store;
-
-/// Runs `archivas db stats`.
-pub fn stats(held: &Held, output: &Output) -> Result<(), Failure> {
-    let chain = held.chain()?;
-    let rows = held.store.snapshot().map_err(storage)?;
-    let mut tables = Map::new();
-    for table in Table::ALL {
-        let count = rows.count(table).map_err(storage)?;
-        tables.insert(table.name().to_owned(), count.into());
-    }
-    let (tip, best) = (chain.tip(), chain.best_header());
-    let value = json!({
-        "network": chain.genesis().network,
-        "genesisHash": chain.genesis_id().to_string(),
-        "tip": { "height": tip.height.get(), "hash": tip.id.to_string() },
-        "bestHeader": { "height": best.height.get(), "hash": best.id.to_string() },
-        "base": chain.base().get(),
-        "horizon": chain.horizon().get(),
-        "bytes": held.place.directory.store_bytes()?,
-        "rows": tables,
-    });
-    let mut text = format!(
-        "network      {}\ntip          {} {}\nbest header  {} {}\nbodies from  {}\nundo above   \
-         {}\nbytes        {}",
-        chain.genesis().network,
-        tip.height,
-        tip.id,
-        best.height,
-        best.id,
-        chain.oldest_body(),
-        chain.horizon(),
-        value["bytes"],
-    );
-    for (table, count) in value["rows"].as_object().into_iter().flatten() {
-        text.push_str(&format!("\n{table:<13}{count}"));
-    }
-    output.print(&value, text)?;
-    Ok(())
-}
 
 /// Runs `archivas db check`.
 pub fn check(held: &Held, full: bool, output: &Output) -> Result<(), Failure> {

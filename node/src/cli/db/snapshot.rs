@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use archivas_core::chain::{OpenError, Policy};
 use archivas_core::primitives::{BlockId, Height};
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{DbArgs, opening, storage};
+use super::{DbArgs, Held, Owner, opening, storage};
+use crate::api::database;
 use crate::cli::Global;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Output;
@@ -53,28 +54,25 @@ pub enum SnapshotCommand {
 }
 
 /// Runs `archivas db snapshot`.
-pub fn run(command: SnapshotCommand, global: &Global, output: &Output) -> Result<(), Failure> {
+pub async fn run(
+    command: SnapshotCommand,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
     match command {
         SnapshotCommand::Export { height, file, db } => {
-            let held = db.open(global)?;
-            drop(held.chain()?);
-            let rows = held.store.snapshot().map_err(storage)?;
-            let mut meter = Meter::new();
-            let mut show = |phase, done, total| meter.show(phase, done, total);
-            let done = snapshot_file::write(&rows, Height::new(height), &file, &mut show);
-            let done = done.map_err(exporting)?;
-            drop(meter);
-            let value = json!({
-                "ok": true, "height": done.height.get(), "hash": done.block.to_string(),
-                "accounts": done.accounts, "headers": done.end.get(), "bytes": done.bytes,
-            });
+            let height = Height::new(height);
+            let value = match db.owner(global)? {
+                Owner::Nobody(held) => export(&held, height, &file)?,
+                Owner::Node(node) => node.export(height, &file).await?,
+            };
             let text = format!(
                 "{} accounts after block {} {}, and {} headers: {} bytes in {}",
-                done.accounts,
-                done.height,
-                done.block,
-                done.end,
-                done.bytes,
+                value["accounts"],
+                value["height"],
+                value["hash"].as_str().unwrap_or_default(),
+                value["headers"],
+                value["bytes"],
                 file.display()
             );
             output.print(&value, text)?;
@@ -82,6 +80,15 @@ pub fn run(command: SnapshotCommand, global: &Global, output: &Output) -> Result
         }
         SnapshotCommand::Import { file, trust, db } => begin(&file, trust, &db, global, output),
     }
+}
+
+fn export(held: &Held, height: Height, file: &Path) -> Result<Value, Failure> {
+    drop(held.chain()?);
+    let rows = held.store.snapshot().map_err(storage)?;
+    let mut meter = Meter::new();
+    let mut show = |phase, done, total| meter.show(phase, done, total);
+    let done = snapshot_file::write(&rows, height, file, &mut show).map_err(exporting)?;
+    Ok(database::told(&done))
 }
 
 fn begin(
