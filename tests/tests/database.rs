@@ -14,6 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use archivas::live::data_dir::DataDir;
+use archivas_core::chain::{Chain, Policy};
 use archivas_core::params::networks;
 use archivas_core::storage::{Batch, Reader, Scan, Storage, Table};
 use program::{Node, PATIENCE, read, run};
@@ -164,6 +165,46 @@ fn a_node_goes_on_after_a_rollback_and_keeps_off_a_branch_when_told() {
     reach(&node, 9);
     let seventh = node.get("/block/7");
     assert_ne!(seventh["hash"], kept["keptOff"]);
+}
+
+/// Lets go of what lies more than so many blocks below the tip of a stopped node.
+fn prune(dir: &Path, undo_blocks: u64) {
+    let dir = DataDir::lock(dir).expect("free");
+    let store = dir.open_store().expect("there");
+    let mut chain = Chain::open(store, networks::dev()).expect("sound");
+    chain.set_policy(Policy {
+        undo_blocks,
+        prune: true,
+        ..Policy::default()
+    });
+    while chain.prune().expect("room") {}
+}
+
+#[test]
+fn a_rollback_below_what_was_let_go_of_says_how_far_back_there_is_a_way() {
+    let dir = scratch();
+    live(dir.path(), 12);
+    let tip = height(dir.path());
+    // The first leaves the state of a node in the middle of what the second lets go of.
+    for kept in [8, 4] {
+        prune(dir.path(), kept);
+        let stats = read(&db(&["stats"], dir.path()));
+        let horizon = tip - kept;
+        assert_eq!(stats["horizon"], horizon);
+        read(&db(&["check", "--full"], dir.path()));
+        let below = (horizon - 1).to_string();
+        let sentence = format!("leads back to height {horizon} and no further");
+        run(&db(&["rollback", "--to-height", &below], dir.path())).failed(1, &sentence);
+        assert_eq!(height(dir.path()), tip);
+    }
+    let last = (tip - 4).to_string();
+    let rolled = read(&db(&["rollback", "--to-height", &last], dir.path()));
+    assert_eq!(rolled["height"].to_string(), last);
+    read(&db(&["check", "--full"], dir.path()));
+    read(&db(&["reindex"], dir.path()));
+    read(&db(&["check", "--full"], dir.path()));
+    let node = Node::paced(dir.path(), "30ms", &[]);
+    reach(&node, tip + 1);
 }
 
 #[test]

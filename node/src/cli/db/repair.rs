@@ -141,10 +141,12 @@ pub fn rollback(held: Held, to: Height, keep_off: bool, output: &Output) -> Resu
             "the tip has height {tip}: there is nothing above {to} to forget"
         )));
     }
-    if to < chain.base() {
+    let (base, horizon) = (chain.base(), chain.horizon());
+    // With all bodies what lies below can be made anew; else there is no way to the state there.
+    if base > Height::GENESIS && to < horizon {
         return Err(Failure::refused(format!(
-            "bodies up to height {} are not kept here: sync again in a new data directory",
-            chain.base()
+            "this database leads back to height {horizon} and no further, and its bodies begin above \
+             height {base}: for height {to} sync, or import a snapshot, in a new data directory"
         )));
     }
     let first = schema::required_best(chain.reader(), to.next()).map_err(storage)?;
