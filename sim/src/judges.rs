@@ -21,11 +21,11 @@
 //! | O13 | no panic, no deadlock | `no_panic`, `runs_on`, `core_answers`, `stops_in_time` |
 //! | O14 | own template | `own_template` s |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use archivas::store::Snapshot;
 use archivas_core::params::Genesis;
-use archivas_core::primitives::{BlockId, Millis};
+use archivas_core::primitives::{BlockId, Height, Millis};
 use archivas_core::schema;
 use archivas_core::storage::{Reader, StorageError};
 use archivas_scenarios::checks::Check;
@@ -365,7 +365,7 @@ impl Judges {
     /// The dear checks of the end: every nonce counted over the whole chain, and the states of all
     /// nodes compared.
     pub fn look_at_everything(&mut self, at: Millis, nodes: &[(NodeIndex, Snapshot)]) {
-        let mut states = BTreeMap::new();
+        let (mut states, mut modelled) = (BTreeMap::new(), BTreeSet::new());
         for (node, rows) in nodes {
             let about = About { node: *node, at };
             self.look_at_history(about, rows);
@@ -374,7 +374,8 @@ impl Judges {
             };
             let nonces = money::nonces(rows);
             self.judge(STORED_NONCES, about, nonces);
-            if !states.contains_key(&tip) {
+            // The model wants every block; who has let go of some has the others' state, or is found below.
+            if keeps_all(rows) && modelled.insert(tip) {
                 let agrees = model::agrees(rows, &self.genesis);
                 self.judge(MODEL_AGREES, about, agrees);
             }
@@ -389,6 +390,11 @@ impl Judges {
 /// A database that cannot be read is a finding of whichever check wanted to read it.
 fn unreadable(error: &StorageError) -> String {
     format!("the database cannot be read: {error}")
+}
+
+/// Whether every body of the best chain is here; what cannot be read is found by others.
+fn keeps_all(rows: &impl Reader) -> bool {
+    schema::base(rows).is_ok_and(|base| base == Height::GENESIS)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use archivas_core::chain::AccountsAt;
 use archivas_core::params::Genesis;
 use archivas_core::primitives::{Account, Address, Height, LtHash};
 use archivas_core::schema;
@@ -55,7 +56,8 @@ pub fn state_root(all: &[(Address, Account)], tip: &schema::Tip) -> Finding {
     (root == promised).then_some(()).ok_or_else(wrong)
 }
 
-/// Each account's nonce is the number of its transfers on the best chain, from genesis.
+/// Each account's nonce is the number of its transfers on the best chain, from genesis or, where bodies
+/// are not kept, from what undo leads back to.
 pub fn nonces(rows: &impl Reader) -> Finding {
     let read = || Ok((count_sent(rows)?, accounts(rows)?));
     let (sent, all) = read().map_err(|error: StorageError| unreadable(&error))?;
@@ -81,8 +83,16 @@ type Sent = BTreeMap<Address, u64>;
 
 fn count_sent(rows: &impl Reader) -> Result<Result<Sent, String>, StorageError> {
     let tip = schema::tip(rows)?.height;
+    let base = schema::base(rows)?;
     let mut sent = Sent::new();
-    let mut height = Height::GENESIS.next();
+    if base > Height::GENESIS {
+        let mut pages = AccountsAt::new(rows, base);
+        while let Some(page) = pages.next_page()? {
+            let nonces = page.into_iter().filter(|(_, then)| then.nonce.get() > 0);
+            sent.extend(nonces.map(|(address, then)| (address, then.nonce.get())));
+        }
+    }
+    let mut height = base.next();
     while height <= tip {
         let id = schema::best_id(rows, height)?;
         let body = id.map(|id| schema::body(rows, &id)).transpose()?.flatten();
