@@ -31,21 +31,17 @@ fn address(key: usize) -> String {
     networks::dev_keys()[key].address().to_string()
 }
 
-/// Sends money from test key 0 to 1 and waits until it is in a block.
-fn pay(node: &Node) {
+/// Sends money from test key 0 to 1 through a node.
+fn send(node: &Node, more: &[&str]) -> Value {
     let to = address(1);
-    let words = [
-        "tx",
-        "send",
-        "--dev-key",
-        "0",
-        "--to",
-        &to,
-        "--amount",
-        "5RCHV",
-    ];
-    let sent = read(&[&words[..], &["--node", &node.url, "--wait"]].concat());
-    assert_eq!(sent["confirmed"], true);
+    let words = ["tx", "send", "--dev-key", "0", "--to", &to];
+    let money = ["--amount", "5RCHV", "--node", &node.url];
+    read(&[&words[..], &money, more].concat())
+}
+
+/// The same, and waits until it is in a block.
+fn pay(node: &Node) {
+    assert_eq!(send(node, &["--wait"])["confirmed"], true);
 }
 
 fn height(node: &Node) -> u64 {
@@ -209,18 +205,7 @@ fn a_database_made_without_an_index_is_not_opened_with_one() {
 
 /// Sends money and waits for the block: without an index nobody finds the transfer in it.
 fn pay_unseen(node: &Node) {
-    let to = address(1);
-    let words = [
-        "tx",
-        "send",
-        "--dev-key",
-        "0",
-        "--to",
-        &to,
-        "--amount",
-        "5RCHV",
-    ];
-    read(&[&words[..], &["--node", &node.url]].concat());
+    send(node, &[]);
     let begun = std::time::Instant::now();
     while height(node) == 0 {
         assert!(begun.elapsed() < program::PATIENCE, "no block came");

@@ -218,6 +218,62 @@ agree_within_s = 60
     }
 
     #[test]
+    fn a_node_prunes_or_begins_from_a_snapshot_only_as_the_plan_says_exactly() {
+        let good = |old, new| Plan::parse(&GOOD.replacen(old, new, 1), Format::Toml, "x.toml");
+        let sim = "worlds = [\"sim\"]\nact";
+        let prune = format!("{sim} = \"prune\"\nkeeps_blocks = 6");
+        let plan = good("act = \"kill\"", &prune).unwrap();
+        let nodes: Vec<bool> = plan
+            .node_indices()
+            .map(|node| plan.keeps_all(node))
+            .collect();
+        assert_eq!(nodes, [true, false]);
+        let import = format!("{sim} = \"import\"\nsource = \"a\"\nheight = 3");
+        assert!(
+            !good("act = \"kill\"", &import)
+                .unwrap()
+                .keeps_all(crate::world::NodeIndex(1))
+        );
+        for (new, says) in [
+            (prune.replace("= 6", "= 0"), "1 to 8784 blocks are kept"),
+            (prune.replace("= 6", "= 8785"), "1 to 8784 blocks are kept"),
+            (
+                prune.replace("\nkeeps_blocks = 6", ""),
+                "`prune` needs `keeps_blocks`",
+            ),
+            (
+                prune.replace(sim, "act"),
+                "only the simulator can play `prune`",
+            ),
+            (
+                import.replace("\"a\"", "\"b\""),
+                "from the snapshot of another",
+            ),
+            (import.replace("\"a\"", "\"c\""), "there is no node `c`"),
+            (import.replace("= 3", "= 0"), "height 1 or more"),
+            (
+                import.replace("\nheight = 3", ""),
+                "`import` needs `height`",
+            ),
+            (
+                format!("{prune}\nheight = 3"),
+                "`prune` does not take `height`",
+            ),
+        ] {
+            let error = refusal("act = \"kill\"", &new);
+            assert!(error.contains(says), "{error}");
+        }
+        let alone = GOOD.replace(", { name = \"b\", hash_power = 6.5 }", "");
+        let alone = alone.replace("node = \"b\"", "node = \"a\"");
+        let alone = alone.replacen("act = \"kill\"", &prune, 1);
+        let error = Plan::parse(&alone, Format::Toml, "x.toml").unwrap_err();
+        assert!(
+            error.to_string().contains("one node at least keeps all"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_good_plan_parses_and_survives_the_way_through_json() {
         let plan = Plan::parse(GOOD, Format::Toml, "x.toml").unwrap();
         assert_eq!(plan.events[0].at.get(), 10_500);
