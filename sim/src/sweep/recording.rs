@@ -17,7 +17,7 @@ use archivas_scenarios::world::{NodeIndex, World};
 
 use crate::agenda::Agenda;
 use crate::disk::image::Image;
-use crate::disk::tape::{Promise, Reel, Tape};
+use crate::disk::tape::{Cursor, Promise, Reel, Tape};
 use crate::disk::{Disk, Fault};
 use crate::panics;
 use crate::spawner::Blame;
@@ -27,6 +27,10 @@ use crate::world::SimWorld;
 
 /// The bound of the page cache of a database that is opened to be looked at, in bytes.
 pub const CACHE_BYTES_MAX: usize = 1 << 20;
+
+/// The recorded disk is searched for blocks after so many operations each: three commits, and a block
+/// that is let go of has lain there for longer.
+const LOOK_AFTER: usize = 50;
 
 /// A recorded run.
 #[derive(Debug)]
@@ -155,7 +159,7 @@ pub fn record(
     let reel = played.tape.reel();
     let genesis = played.genesis.expect("the world was made");
     let images: Vec<Image> = played.disks.iter().map(Disk::image).collect();
-    let model = model_of(&genesis, &images).map_err(NotRecorded::Unusable)?;
+    let model = model_of(&genesis, &images, &reel).map_err(NotRecorded::Unusable)?;
     let first = last.map_or(0, |last| reel.operations().saturating_sub(last));
     Ok(Recording {
         plan: plan.clone(),
@@ -194,12 +198,26 @@ pub fn disk_with(image: Option<Image>) -> Disk {
     disk
 }
 
-/// The model, with every block that lies on any of these disks.
-fn model_of(genesis: &Genesis, images: &[Image]) -> Result<Model, String> {
+/// The model, with every block that lies on any of these disks, or lay on the recorded one: a node may
+/// have let go of a block that nobody else was given.
+fn model_of(genesis: &Genesis, images: &[Image], reel: &Reel) -> Result<Model, String> {
     let mut model = Model::new(genesis.to_json().as_bytes())?;
-    for image in images.iter().filter(|image| !image.is_empty()) {
+    let mut add = |image: &Image| {
         let read = add_blocks(&mut model, image);
-        read.map_err(|error| format!("a block cannot be read back: {error}"))?;
+        read.map_err(|error| format!("a block cannot be read back: {error}"))
+    };
+    let mut cursor = Cursor::new(reel);
+    for operation in (0..reel.operations()).step_by(LOOK_AFTER) {
+        let moved = cursor.advance_to(operation);
+        moved.map_err(|_| "the tape holds what no disk could have done".to_owned())?;
+        if cursor.is_published() {
+            let mut image = cursor.image().clone();
+            image.lose_power(|_, _| true);
+            add(&image)?;
+        }
+    }
+    for image in images.iter().filter(|image| !image.is_empty()) {
+        add(image)?;
     }
     Ok(model)
 }
