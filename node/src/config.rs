@@ -56,6 +56,10 @@ pub struct Layer {
         value_delimiter = ','
     )]
     pub connect: Option<Vec<String>>,
+    /// Connect with those peers only: look for no others, whatever peers tell
+    #[arg(long, env = "ARCHIVAS_CONNECT_ONLY", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_name = "BOOL")]
+    pub connect_only: Option<bool>,
     /// Mine, with the reward to this address
     #[arg(long, env = "ARCHIVAS_MINE", value_name = "ADDRESS")]
     pub mine: Option<MineTo>,
@@ -89,7 +93,7 @@ pub struct Layer {
 }
 
 /// Keys of the file, for suggestions.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "data-dir",
     "network",
     "genesis",
@@ -99,6 +103,7 @@ pub const KEYS: [&str; 17] = [
     "trusted-proxy",
     "p2p",
     "connect",
+    "connect-only",
     "mine",
     "block-time",
     "dev",
@@ -176,6 +181,7 @@ impl Layer {
             trusted_proxy: self.trusted_proxy.or(below.trusted_proxy),
             p2p: self.p2p.or(below.p2p),
             connect: self.connect.or(below.connect),
+            connect_only: self.connect_only.or(below.connect_only),
             mine: self.mine.or(below.mine),
             block_time: self.block_time.or(below.block_time),
             stop_on_eof: self.stop_on_eof.or(below.stop_on_eof),
@@ -227,6 +233,8 @@ pub struct Config {
     pub p2p: ListenOn,
     /// Peers to stay connected with, unresolved.
     pub connect: Vec<String>,
+    /// Look for no others.
+    pub connect_only: bool,
     /// Where rewards go, when mining.
     pub mine: Option<Address>,
     /// Pause between mined blocks, if not the network's.
@@ -305,6 +313,7 @@ impl Config {
             },
             p2p: layer.p2p.unwrap_or(p2p),
             connect: layer.connect.unwrap_or_default(),
+            connect_only: layer.connect_only.unwrap_or(dev),
             mine: layer.mine.map(|to| to.0),
             block_time: layer.block_time.map(|time| time.0),
             prune: layer.prune.unwrap_or(false),
@@ -332,6 +341,7 @@ impl Config {
             trusted_proxy: Some(self.limits.trusted_proxies.clone()),
             p2p: Some(self.p2p),
             connect: Some(self.connect.clone()),
+            connect_only: Some(self.connect_only),
             mine: self.mine.map(MineTo),
             block_time: self.block_time.map(BlockTime),
             dev: Some(self.dev),

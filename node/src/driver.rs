@@ -263,6 +263,9 @@ impl<H: Host, S: Storage> Driver<H, S> {
             Command::Peers(answer) => {
                 let _ = answer.send(self.node.peers(now.monotonic).collect());
             }
+            Command::KnownAddresses(answer) => {
+                let _ = answer.send(self.node.known_addresses());
+            }
             Command::Bans(answer) => {
                 let _ = answer.send(self.node.bans(now).collect());
             }

@@ -192,7 +192,7 @@ impl Metrics {
         self.mempool_bytes.set(count(status.mempool_bytes));
         self.blocks_in_flight.set(count(status.blocks_in_flight));
         self.ibd_inflight.set(count(status.blocks_in_flight));
-        self.peers_known.set(count(status.peers_ready));
+        self.peers_known.set(count(status.addresses_known));
     }
 
     /// What the mempool asks for.

@@ -182,6 +182,8 @@ pub enum Command {
     Operate(Order, oneshot::Sender<Answer>),
     /// Peers that have said `Hello`, by number.
     Peers(oneshot::Sender<Vec<PeerInfo>>),
+    /// Addresses of nodes that are known, connected or not, in order.
+    KnownAddresses(oneshot::Sender<Vec<SocketAddr>>),
     /// All bans, in the order of their places.
     Bans(oneshot::Sender<Vec<(Place, Ban)>>),
 }

@@ -42,6 +42,8 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     /// Peers to keep connected.
     pub connect: Vec<SocketAddr>,
+    /// Whether to look for others beside them.
+    pub discover: bool,
     /// What is followed without the operator, and how much of the past is kept.
     pub policy: Policy,
     /// What this program is.
@@ -288,6 +290,7 @@ fn open<H: Host>(
         user_agent: settings.build.agent.clone(),
         listen_port: p2p_addr.map_or(0, |address| address.port()),
         connect: settings.connect.clone(),
+        discover: settings.discover,
         policy: settings.policy,
     };
     let genesis = settings.genesis.clone();
@@ -376,6 +379,7 @@ mod tests {
             http: None,
             metrics: None,
             connect: Vec::new(),
+            discover: false,
             policy: Policy::default(),
             build: build_info(),
             seed: [u8::try_from(number).expect("few nodes"); 32],

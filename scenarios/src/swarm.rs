@@ -144,6 +144,7 @@ impl Maker {
             shape: Some(self.shape),
             pairs: None,
             latency_ms: Some([least, most]),
+            discover: false,
         }
     }
 

@@ -60,6 +60,8 @@ pub struct Surroundings {
     pub blame: Blame,
     /// The network's genesis.
     pub genesis: Genesis,
+    /// Whether nodes look for others beside their links.
+    pub discover: bool,
 }
 
 /// A node, alive or not.
@@ -424,6 +426,7 @@ impl SimNode {
             p2p: Some(SocketAddr::new(anywhere, P2P_PORT)),
             http: Some(SocketAddr::new(anywhere, HTTP_PORT)),
             connect: self.dials.iter().map(peer).collect(),
+            discover: self.around.discover,
             policy: self.policy,
             build: crate::host::constant_build(),
             seed,

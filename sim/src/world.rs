@@ -73,6 +73,7 @@ impl SimWorld {
             feed,
             blame,
             genesis,
+            discover: plan.discover,
         };
         let nodes: Vec<SimNode> = plan
             .node_indices()

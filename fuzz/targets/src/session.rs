@@ -75,6 +75,7 @@ fn open(now: Now, seed: u8) -> Node<MemoryStorage> {
         user_agent: "target".into(),
         listen_port: 0,
         connect: vec![],
+        discover: false,
         policy: Policy::default(),
     };
     Node::open(

@@ -7,6 +7,7 @@ mod batch;
 mod blocks;
 mod connect;
 mod defence;
+mod discover;
 mod headers;
 mod operator;
 mod own;
@@ -51,6 +52,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use core::net::SocketAddr;
 use defence::Defence;
+use discover::Discovery;
 use own::Own;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -80,8 +82,14 @@ enum Timer {
     Tidy,
     /// Write the pool to disk.
     SavePool,
-    /// Write bans to disk.
+    /// Write bans and addresses to disk.
     SavePeers,
+    /// Choose whom to connect with.
+    Outbound,
+    /// Look whether somebody is there.
+    Feeler,
+    /// Ask somebody for addresses.
+    AskAddresses,
     /// A header from the future may have come of age.
     Early,
     /// Go on with a long reorganization.
@@ -149,6 +157,7 @@ pub struct Node<S> {
     refused: RecentSet<SignedHash>,
     verified: Verified,
     defence: Defence,
+    discovery: Discovery,
     early: EarlyHeaders,
     /// The one chain of little work that is being followed.
     presync: Option<Presync>,
@@ -184,6 +193,7 @@ impl<S: Storage> Node<S> {
         chain.set_policy(config.policy);
         // Nothing, unless bodies are let go of that were kept in an earlier life.
         while chain.prune()? {}
+        let discover = config.discover;
         let mut node = Self {
             chain,
             mempool: Mempool::default(),
@@ -198,6 +208,7 @@ impl<S: Storage> Node<S> {
             refused: RecentSet::new(REFUSED_TRANSFERS_MAX),
             verified: Verified::default(),
             defence: Defence::new(secret),
+            discovery: Discovery::new(discover),
             early: EarlyHeaders::default(),
             presync: None,
             patience: 0,
@@ -212,6 +223,7 @@ impl<S: Storage> Node<S> {
             probes: Probes::default(),
         };
         node.load_bans(now)?;
+        node.load_book(now)?;
         match node.chain.is_walking() {
             true => {
                 probe!(node.probes, "walk.interrupted_by_an_end");
@@ -265,6 +277,11 @@ impl<S: Storage> Node<S> {
             Message::Inv(items) => self.inv(now, peer, items),
             Message::Req(items) => self.req(now, peer, items),
             Message::Res(response) => self.res(now, peer, response),
+            Message::GetPeers => {
+                self.get_peers(now, peer);
+                Ok(())
+            }
+            Message::Peers(told) => self.told_addresses(now, peer, &told),
         }
     }
 
@@ -283,6 +300,9 @@ impl<S: Storage> Node<S> {
                 Timer::Tidy => self.tidy_own(now)?,
                 Timer::SavePool => self.save_pool()?,
                 Timer::SavePeers => self.save_peers(now)?,
+                Timer::Outbound => self.fill_outbound(now),
+                Timer::Feeler => self.feel(now),
+                Timer::AskAddresses => self.ask_somebody_for_addresses(now),
                 Timer::Early => self.early_headers_due(now)?,
                 Timer::Walk => self.walk(now)?,
                 Timer::Commit => self.commit_added(now)?,
@@ -296,6 +316,7 @@ impl<S: Storage> Node<S> {
         self.commit_added(now)?;
         self.answer_own()?;
         self.tidy_own(now)?;
+        self.save_peers(now)?;
         self.save_pool()
     }
 
@@ -365,6 +386,7 @@ impl<S: Storage> Node<S> {
             walking: self.chain.is_walking(),
             best_header: self.chain.committed_best_header().height,
             peers_ready: self.peers.values().filter(|peer| peer.is_ready()).count(),
+            addresses_known: self.addresses_known(),
             mempool_count: self.mempool.len(),
             mempool_bytes: self.mempool.bytes(),
             blocks_in_flight: self.downloads.len(),
@@ -397,6 +419,7 @@ impl<S: Storage> Node<S> {
     pub fn check_invariants(&self) {
         self.mempool.check_invariants();
         self.check_defence();
+        self.check_discovery();
         assert!(self.blocks_under_way() <= BLOCK_CHECKS_MAX);
         assert!(self.own_block_checks() <= OWN_BLOCK_CHECKS_MAX);
         assert!(self.transfer_checks.len() <= TRANSFER_CHECKS_MAX);

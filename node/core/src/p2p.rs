@@ -16,9 +16,13 @@
 //! | headers of little work | `PRESYNC_HEADERS_MAX` | 512 kB | `a_chain_that_ends_early_or_a_peer_that_falls_silent_leaves_the_place_to_others` |
 //! | lost points | `SCORES_MAX` | 400 kB | `memory_of_scores_is_bounded_and_the_worst_are_remembered_longest` |
 //! | bans | `BANS_MAX` | 4 MB, and as much on disk | `bans_are_bounded_and_the_first_to_end_makes_room` |
+//! | addresses | 256 × 64 new, 64 × 64 tried places | 5 MB, and 2 MB on disk | `whoever_has_few_groups_fills_few_places_and_never_a_tried_one` |
+//! | addresses told, a place and day | `ADDRESSES_A_DAY`, `ADDRESS_TELLERS_MAX` places | 100 kB | `a_peer_tells_so_many_addresses_a_day_and_no_more` |
 //! | token buckets | `BUDGETS_MAX` | 500 kB | `memory_of_budgets_is_bounded` |
 
+pub mod address;
 pub mod bans;
+pub mod book;
 pub mod budget;
 pub mod dial;
 pub mod early;

@@ -79,6 +79,15 @@ pub const NAMES: &[&str] = &[
     "lost.evicted",
     "lost.congested",
     "lost.operator",
+    "lost.feeler",
+    "address.taken",
+    "address.not_taken",
+    "address.over_the_day",
+    "address.told",
+    "address.asked_too_often",
+    "outbound.chosen",
+    "outbound.nobody_to_choose",
+    "outbound.anchor",
     "transfer.late",
     "transfer.next_announcer_asked",
     "transfer.nobody_left_to_ask",
@@ -195,6 +204,7 @@ impl Probes {
             Disconnect::Evicted => probe!(self, "lost.evicted"),
             Disconnect::Congested => probe!(self, "lost.congested"),
             Disconnect::Operator => probe!(self, "lost.operator"),
+            Disconnect::Feeler => probe!(self, "lost.feeler"),
         }
     }
 

@@ -312,6 +312,14 @@ impl Batch {
         self.bytes += value_bytes;
     }
 
+    /// Does what `other` does as well, and after.
+    pub fn append(&mut self, other: Self) {
+        for (table, rows) in other.tables {
+            rows.into_iter()
+                .for_each(|(key, value)| self.set(table, key, value));
+        }
+    }
+
     /// What the batch does to `key`: nothing (`None`), delete (`Some(None)`) or write.
     #[must_use]
     pub fn get(&self, table: Table, key: &[u8]) -> Option<Option<&[u8]>> {

@@ -32,6 +32,7 @@ impl Alone {
             user_agent: String::new(),
             listen_port: 0,
             connect: vec![],
+            discover: false,
             policy: Policy::default(),
         };
         let store = MemoryStorage::default();

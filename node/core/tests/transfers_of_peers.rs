@@ -41,6 +41,7 @@ impl Desk {
             user_agent: String::new(),
             listen_port: 0,
             connect: vec![],
+            discover: false,
             policy: Policy::default(),
         };
         let store = MemoryStorage::default();

@@ -31,6 +31,7 @@ fn told(genesis: &Genesis, blocks: &[Block], time: Timestamp) -> Vec<String> {
         user_agent: String::new(),
         listen_port: 0,
         connect: vec![],
+        discover: false,
         policy: Policy::default(),
     };
     let store = MemoryStorage::default();

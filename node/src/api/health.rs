@@ -387,6 +387,7 @@ mod tests {
             header,
         };
         let status = Status {
+            addresses_known: 1,
             tip: (&tip).into(),
             walking: false,
             best_header: header.height,

@@ -10,6 +10,9 @@ use super::context::{ANSWER_TIMEOUT, ApiContext};
 use super::query::Query;
 use crate::ports::{Clock, Command};
 
+/// Addresses in one answer: 25 kB.
+const KNOWN_MAX: usize = 1_000;
+
 #[derive(Serialize)]
 struct Peers<T> {
     connected: Vec<T>,
@@ -54,11 +57,9 @@ pub async fn peers<C: Clock>(
     context: &ApiContext<C>,
 ) -> Result<ApiAnswer, ApiError> {
     let peers = context.ask(ANSWER_TIMEOUT, Command::Peers).await?;
-    // Without gossip of addresses, those that are connected are all that the node knows.
-    let mut known: Vec<_> = peers.iter().map(|peer| peer.addr).collect();
-    known.sort_unstable();
-    known.dedup();
-    let known = known.iter().map(ToString::to_string).collect();
+    let known = context.ask(ANSWER_TIMEOUT, Command::KnownAddresses).await?;
+    let known = known.iter().take(KNOWN_MAX).map(ToString::to_string);
+    let known = known.collect();
     if query.flag("verbose") {
         let connected: Vec<PeerBody> = peers.iter().map(PeerBody::from).collect();
         return Ok(ApiAnswer::ok(&Peers { connected, known }));

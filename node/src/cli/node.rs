@@ -225,6 +225,7 @@ async fn settings(config: &Config, genesis: &Genesis) -> Result<Settings, Failur
         http: config.http.address(),
         metrics: config.metrics.address(),
         connect,
+        discover: !config.connect_only,
         policy: Policy {
             prune: config.prune,
             tx_index: !config.no_txindex,

@@ -296,6 +296,7 @@ impl TestNode {
             http: Some(([10, 0, 0, number], 8080).into()),
             metrics: Some(([10, 0, 0, number], 9091).into()),
             connect,
+            discover: false,
             policy,
             build: build_info(),
             seed: [number; 32],

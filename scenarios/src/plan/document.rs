@@ -128,6 +128,9 @@ pub struct LinksDoc {
     /// The least and the greatest latency of a segment in one direction (simulator only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<[u64; 2]>,
+    /// Whether nodes look for others beside their links (simulator only).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discover: bool,
 }
 
 /// A shape of links over the nodes in the order of the plan.

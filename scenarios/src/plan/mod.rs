@@ -48,6 +48,8 @@ pub struct Plan {
     pub nodes: Vec<Node>,
     /// The links; `LinkIndex` is the place here. No two link the same two nodes.
     pub links: Vec<Link>,
+    /// Whether nodes look for others beside their links.
+    pub discover: bool,
     /// What happens, ordered by time, and as written where times are equal.
     pub events: Vec<Event>,
     /// What must hold.

@@ -29,6 +29,10 @@ pub(super) fn resolve(mut document: Document) -> Result<Plan, Flaw> {
     let events = resolve_events(&mut document, &nodes, &links)?;
     let expect = resolve_expect(&document, &nodes)?;
     let must_fire = resolve_must_fire(&document)?;
+    if document.links.discover && document.worlds.contains(&WorldKind::Processes) {
+        let why = "on real processes only the plan's links can be cut; add `worlds = [\"sim\"]`";
+        return Err(flaw(&[Key("links"), Key("discover")], why));
+    }
     if document.processes.speedup == 0 {
         return Err(flaw(
             &[Key("processes"), Key("speedup")],
@@ -43,6 +47,7 @@ pub(super) fn resolve(mut document: Document) -> Result<Plan, Flaw> {
         network,
         nodes,
         links,
+        discover: document.links.discover,
         events,
         expect,
         must_fire,

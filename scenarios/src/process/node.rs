@@ -106,6 +106,8 @@ fn command(settings: &Settings) -> std::io::Result<Command> {
     command.arg("--data-dir").arg(&settings.data);
     command.arg("--genesis").arg(&settings.genesis);
     command.args(["--http", "127.0.0.1:0", "--p2p", "127.0.0.1:0"]);
+    // The links are the plan's and no others.
+    command.arg("--connect-only");
     for peer in &settings.connect {
         command.arg("--connect").arg(peer.to_string());
     }

@@ -20,7 +20,10 @@ impl<S: Storage> Node<S> {
         direction: Direction,
     ) -> Result<(), StorageError> {
         match direction {
-            Direction::Outbound => self.targets.connected(&addr, peer),
+            Direction::Outbound => {
+                self.targets.connected(&addr, peer);
+                self.discovery_connected(addr, peer);
+            }
             Direction::Inbound => {
                 if let Err(reason) = self.let_in(now, addr)? {
                     self.refuse(peer, addr, reason);
@@ -52,6 +55,7 @@ impl<S: Storage> Node<S> {
     /// A wished connection did not come about.
     pub fn handle_dial_failed(&mut self, now: Now, addr: SocketAddr) {
         self.redial_later(now, addr);
+        self.discovery_failed(now, addr);
     }
 
     /// A connection has ended, by whoever's wish.
@@ -96,7 +100,11 @@ impl<S: Storage> Node<S> {
                 return Ok(());
             }
         }
+        if self.discovery_met(now, peer, &hello) {
+            return self.disconnect(now, peer, Disconnect::Feeler);
+        }
         self.welcome(now, peer, hello);
+        self.ask_addresses(peer);
         self.ask_headers_if_ahead(now, peer)
     }
 
@@ -233,6 +241,7 @@ impl<S: Storage> Node<S> {
             self.timers.cancel(&timer);
         }
         self.forget_conduct(state.addr.ip(), peer);
+        self.discovery_lost(now, peer, &state, reason);
         if !state.blocks_owed.is_empty() {
             probe!(self.probes, "peer.left_owing_blocks");
         }

@@ -92,14 +92,15 @@ impl<S: Storage> Node<S> {
 
     /// Writes what has changed of bans and addresses.
     pub(super) fn save_peers(&mut self, now: Now) -> Result<(), StorageError> {
-        let batch = self.defence.bans.save(now.monotonic);
+        let mut batch = self.defence.bans.save(now.monotonic);
+        batch.append(self.book_rows());
         match batch.is_empty() {
             true => Ok(()),
             false => self.chain.commit_beside(batch),
         }
     }
 
-    fn save_peers_later(&mut self, now: Now) {
+    pub(super) fn save_peers_later(&mut self, now: Now) {
         let at = now.monotonic.plus(PEERS_SAVE_INTERVAL);
         self.timers.set_if_idle(Timer::SavePeers, at);
     }

@@ -22,6 +22,7 @@ use alloc::vec::Vec;
 use alloc::{format, vec};
 
 mod defence;
+mod discover;
 mod presync;
 
 /// One end of a connection: which node, and how that node calls it.
@@ -54,6 +55,7 @@ fn open(
         user_agent: format!("/test:{number}/"),
         listen_port: 9090,
         connect,
+        discover: false,
         policy: Policy::default(),
     };
     Node::open(storage, networks::dev(), config, [number; 32], now).expect("memory never fails")
@@ -528,6 +530,7 @@ fn another_genesis_ends_the_connection_in_one_round_trip() {
         user_agent: String::new(),
         listen_port: 0,
         connect: vec![],
+        discover: false,
         policy: Policy::default(),
     };
     let other = Node::open(

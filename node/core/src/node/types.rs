@@ -27,6 +27,8 @@ pub struct NodeConfig {
     pub listen_port: u16,
     /// Peers to stay connected with.
     pub connect: Vec<SocketAddr>,
+    /// Whether to look for others beside them.
+    pub discover: bool,
     /// What is followed without the operator, and how much of the past is kept.
     pub policy: Policy,
 }
@@ -265,6 +267,8 @@ pub struct Status {
     pub best_header: Height,
     /// Peers that have said `Hello`.
     pub peers_ready: usize,
+    /// Addresses of nodes that are known, connected or not.
+    pub addresses_known: usize,
     /// Transfers in the pool.
     pub mempool_count: usize,
     /// Their bytes on the wire.

@@ -4,7 +4,7 @@
 //! [`payload_max`] and only then reserve memory.
 
 use crate::params::peers::{
-    HEADERS_MAX, INV_MAX, LOCATOR_MAX, RES_PAYLOAD_MAX, UNKNOWN_PAYLOAD_MAX,
+    HEADERS_MAX, INV_MAX, LOCATOR_MAX, PEERS_MAX, RES_PAYLOAD_MAX, UNKNOWN_PAYLOAD_MAX,
 };
 use crate::primitives::crypto::sha3_256;
 use alloc::vec::Vec;
@@ -30,6 +30,10 @@ pub mod kind {
     pub const REQ: u8 = 7;
     /// One thing that was asked for, or that it is not here.
     pub const RES: u8 = 8;
+    /// Asks for addresses of nodes.
+    pub const GET_PEERS: u8 = 9;
+    /// Answers `GET_PEERS`.
+    pub const PEERS: u8 = 10;
 }
 
 /// The largest payload of a kind, in bytes; unknown kinds have the bound up to which they are
@@ -43,6 +47,9 @@ pub const fn payload_max(kind: u8) -> usize {
         kind::HEADERS => 3 + HEADERS_MAX * 160,
         kind::INV | kind::REQ => 3 + INV_MAX * 33,
         kind::RES => RES_PAYLOAD_MAX,
+        kind::GET_PEERS => 0,
+        // An address is 16 bytes and a port of at most three; the time it was seen at most ten.
+        kind::PEERS => 2 + PEERS_MAX * 29,
         _ => UNKNOWN_PAYLOAD_MAX,
     }
 }

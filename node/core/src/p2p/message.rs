@@ -2,8 +2,9 @@
 //!
 //! Every list carries its bound in its type, so that it is checked before memory is reserved.
 
+use crate::p2p::address::ToldAddress;
 use crate::p2p::frame::kind;
-use crate::params::peers::{HEADERS_MAX, INV_MAX, LOCATOR_MAX, USER_AGENT_BYTES_MAX};
+use crate::params::peers::{HEADERS_MAX, INV_MAX, LOCATOR_MAX, PEERS_MAX, USER_AGENT_BYTES_MAX};
 use crate::primitives::{
     Block, BlockId, BoundedString, BoundedVec, DecodeError, Header, Height, SignedTransfer,
     Timestamp, TxId, Work, decode, encode,
@@ -85,10 +86,15 @@ pub enum Message {
     Req(Vec<Item>),
     /// Answers one item of `Req`.
     Res(Response),
+    /// Asks for addresses of nodes.
+    GetPeers,
+    /// Answers `GetPeers`: nothing that anybody need believe.
+    Peers(Vec<ToldAddress>),
 }
 
 type Headers = BoundedVec<Header, HEADERS_MAX>;
 type Items = BoundedVec<Item, INV_MAX>;
+type Addresses = BoundedVec<ToldAddress, PEERS_MAX>;
 
 impl Message {
     /// The kind's byte and the payload.
@@ -102,6 +108,8 @@ impl Message {
             Self::Inv(items) => (kind::INV, encode(items)),
             Self::Req(items) => (kind::REQ, encode(items)),
             Self::Res(response) => (kind::RES, encode(response)),
+            Self::GetPeers => (kind::GET_PEERS, Vec::new()),
+            Self::Peers(addresses) => (kind::PEERS, encode(addresses)),
         }
     }
 
@@ -123,6 +131,11 @@ impl Message {
             kind::INV => Self::Inv(decode::<Items>(payload)?.into_vec()),
             kind::REQ => Self::Req(decode::<Items>(payload)?.into_vec()),
             kind::RES => Self::Res(decode(payload)?),
+            kind::GET_PEERS => {
+                decode::<()>(payload)?;
+                Self::GetPeers
+            }
+            kind::PEERS => Self::Peers(decode::<Addresses>(payload)?.into_vec()),
             _ => return Ok(None),
         }))
     }
@@ -156,6 +169,11 @@ mod tests {
             header: genesis.header(),
             transfers: Vec::new(),
         };
+        let addr = core::net::SocketAddr::from(([255; 16], u16::MAX));
+        let told = ToldAddress {
+            address: addr.into(),
+            seen: Timestamp::new(u64::MAX),
+        };
         let items = vec![Item::Transfer(TxId::from_bytes([7; 32])); INV_MAX];
         vec![
             Message::Hello(hello),
@@ -167,6 +185,8 @@ mod tests {
             Message::Req(items),
             Message::Res(Response::Block(block)),
             Message::Res(Response::NotFound(Item::Block(id))),
+            Message::GetPeers,
+            Message::Peers(vec![told; PEERS_MAX]),
         ]
     }
 
@@ -196,14 +216,15 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_decodes_encodes_to_the_same_bytes(
-            kind in 0_u8..=9,
-            sample in 0_usize..9,
+            kind in 0_u8..=11,
+            sample in 0_usize..11,
             flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
             noise in proptest::collection::vec(any::<u8>(), 0..80),
             from_sample in any::<bool>(),
         ) {
             let (kind, bytes) = if from_sample {
                 let (kind, mut bytes) = samples().swap_remove(sample).encode();
+                let flips = if bytes.is_empty() { Vec::new() } else { flips };
                 for (at, value) in flips {
                     let at = at.index(bytes.len());
                     bytes[at] ^= value;

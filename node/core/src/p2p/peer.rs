@@ -59,6 +59,8 @@ pub enum Disconnect {
     Congested,
     /// The operator asked for it.
     Operator,
+    /// We only looked whether somebody is there.
+    Feeler,
 }
 
 impl Disconnect {
@@ -81,6 +83,7 @@ impl Disconnect {
             Self::Evicted => "evicted",
             Self::Congested => "congested",
             Self::Operator => "operator",
+            Self::Feeler => "feeler",
         }
     }
 }
@@ -175,6 +178,10 @@ pub struct Peer {
     pub serve: VecDeque<Item>,
     /// Its outgoing queue holds so much that nothing more is read from disk for it.
     pub congested: bool,
+    /// Questions for addresses that it has not answered.
+    pub addresses_owed: u32,
+    /// When it was last told addresses.
+    pub addresses_told: Option<Instant>,
 }
 
 impl Peer {
@@ -208,6 +215,8 @@ impl Peer {
             lacks: RecentSet::new(KNOWN_IDS_MAX),
             serve: VecDeque::new(),
             congested: false,
+            addresses_owed: 0,
+            addresses_told: None,
         }
     }
 

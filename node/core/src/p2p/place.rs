@@ -45,7 +45,7 @@ impl fmt::Display for Place {
 }
 
 /// Addresses that are likely to be in one hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Group {
     /// The first bits of an IPv4 address; the others are zero.
     V4([u8; 3]),

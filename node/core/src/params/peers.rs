@@ -225,6 +225,72 @@ pub const RATES: [Rate; 4] = [
     },
 ];
 
+/// Connections that we choose ourselves, each to another group.
+pub const OUTBOUND_MAX: usize = 8;
+
+/// Pause between two choices of whom to connect with while places are free.
+pub const OUTBOUND_PAUSE: Millis = Millis::from_secs(1);
+
+/// Pause before the next choice when there was nobody to choose.
+pub const OUTBOUND_IDLE: Millis = Millis::from_secs(15);
+
+/// Longest pause between two dials that only look whether somebody is there.
+pub const FEELER_PAUSE: Millis = Millis::from_secs(120);
+
+/// Longest pause between two questions for addresses.
+pub const ADDRESSES_PAUSE: Millis = Millis::from_secs(30 * 60);
+
+/// A peer that asks for addresses more often than this is not answered.
+pub const ADDRESSES_ANSWER_PAUSE: Millis = Millis::from_secs(10 * 60);
+
+/// Addresses in one `Peers` message: 7 kB.
+pub const PEERS_MAX: usize = 256;
+
+/// Addresses of one place that are taken in a day.
+pub const ADDRESSES_A_DAY: u32 = 1_000;
+
+/// Places of whom it is remembered how many addresses they told: 100 kB.
+pub const ADDRESS_TELLERS_MAX: usize = 1_024;
+
+/// Peers that are dialled first in the next life.
+pub const ANCHORS_MAX: usize = 2;
+
+/// Buckets of addresses that we have heard of.
+pub const BOOK_NEW_BUCKETS: u64 = 256;
+
+/// Of them, how many one group of tellers can fill.
+pub const BOOK_SOURCE_BUCKETS: u64 = 64;
+
+/// Buckets of addresses that we have talked to.
+pub const BOOK_TRIED_BUCKETS: u64 = 64;
+
+/// Of them, how many the addresses of one group can fill.
+pub const BOOK_TRIED_GROUP_BUCKETS: u64 = 8;
+
+/// Places in each bucket: with all of them full the book takes 5 MB in memory and 2 MB on disk.
+pub const BOOK_BUCKET_PLACES: u64 = 64;
+
+/// New places that one address may have.
+pub const BOOK_NEW_PLACES_MAX: usize = 4;
+
+/// Tried addresses that wait for the place of another.
+pub const BOOK_RIVALS_MAX: usize = 16;
+
+/// Draws before a choice is given up.
+pub const BOOK_CHOOSE_TRIES: usize = 64;
+
+/// Failed dials in a row after which a newcomer may have the place.
+pub const BOOK_STALE_FAILURES: u32 = 4;
+
+/// Longest pause before an address of the book is dialled again.
+pub const BOOK_REDIAL_MAX: Millis = Millis::from_secs(60 * 60);
+
+/// An address that nobody has seen for so long is not told, and makes way.
+pub const ADDRESS_AGE_MAX: Millis = Millis::from_secs(30 * 24 * 60 * 60);
+
+/// A later time at which an address was seen is noted in steps of this.
+pub const ADDRESS_SEEN_STEP: Millis = Millis::from_secs(60 * 60);
+
 /// Connections from one inbound group (IPv4 /24, IPv6 /48).
 pub const INBOUND_GROUP_MAX: usize = 4;
 

@@ -47,6 +47,7 @@ fn own_submissions_of_one_turn_share_one_commit_before_any_answer() {
         user_agent: String::new(),
         listen_port: 0,
         connect: vec![],
+        discover: false,
         policy: Policy::default(),
     };
     let node = Node::open(
