@@ -40,6 +40,7 @@ impl Desk {
             user_agent: "target".into(),
             listen_port: 0,
             connect: vec![],
+            discover: false,
             policy,
         };
         let now = Now {

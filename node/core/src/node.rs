@@ -5,6 +5,7 @@
 
 mod batch;
 mod blocks;
+mod checks;
 mod connect;
 mod defence;
 mod discover;
@@ -43,13 +44,11 @@ use crate::params::peers::{
     TRANSFER_CHECKS_MAX,
 };
 use crate::primitives::limits::{BLOCK_TRANSFERS_MAX, HEADER_BYTES};
-use crate::primitives::{
-    Address, Block, BlockId, Instant, Now, SignedHash, SignedTransfer, TxId, codec,
-};
+use crate::primitives::{Address, BlockId, Instant, Now, SignedHash, TxId, codec};
 use crate::probes::{Probes, probe};
 use crate::storage::{Storage, StorageError};
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use checks::{BlockCheck, Origin, Source, TransferCheck};
 use core::net::SocketAddr;
 use defence::Defence;
 use discover::Discovery;
@@ -96,48 +95,6 @@ enum Timer {
     Walk,
     /// Commit what was added to the chain.
     Commit,
-}
-
-/// On whose behalf something is being checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    /// A peer sent it.
-    Peer(PeerId),
-    /// A client of this node did.
-    Own(Ticket),
-}
-
-/// Where a transfer that is being checked came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    /// A peer sent it.
-    Peer(PeerId),
-    /// A client of this node did.
-    Own(Ticket),
-    /// It waited in the pool of an earlier life.
-    Saved,
-}
-
-/// A block at the checker: it is not asked for again meanwhile.
-#[derive(Clone, Copy, Debug)]
-struct BlockCheck {
-    origin: Origin,
-    id: BlockId,
-}
-
-impl BlockCheck {
-    const fn is_own(&self) -> bool {
-        matches!(self.origin, Origin::Own(_))
-    }
-}
-
-/// A transfer at the checker.
-#[derive(Clone, Copy, Debug)]
-struct TransferCheck {
-    source: Source,
-    id: TxId,
-    /// The hash over everything: remembered if the transfer proves invalid.
-    hash: SignedHash,
 }
 
 /// A whole node without its surroundings.
@@ -470,45 +427,6 @@ impl<S: Storage> Node<S> {
 
     fn notify(&mut self, event: Event) {
         self.actions.push_back(Action::Notify(event));
-    }
-
-    /// Hands a block to the checker; the caller has made sure that there is room.
-    fn check_block(&mut self, origin: Origin, block: Block) {
-        let id = block.id();
-        let job = self.begin_check(Job::Block {
-            verified: self.verified.of(&block),
-            block: Box::new(block),
-        });
-        self.block_checks.insert(job, BlockCheck { origin, id });
-    }
-
-    /// Hands a transfer to the checker; the caller has made sure that there is room.
-    fn check_transfer(&mut self, source: Source, transfer: SignedTransfer) {
-        let (hash, id) = (transfer.hash(), transfer.id(&self.chain.law().domain));
-        let job = self.begin_check(Job::Transfer(Box::new(transfer)));
-        let check = TransferCheck { source, id, hash };
-        self.transfer_checks.insert(job, check);
-    }
-
-    fn begin_check(&mut self, job: Job) -> JobId {
-        self.jobs += 1;
-        let id = JobId(self.jobs);
-        self.actions.push_back(Action::Check { id, job });
-        id
-    }
-
-    fn own_block_checks(&self) -> usize {
-        let checks = self.block_checks.values();
-        checks.filter(|check| check.is_own()).count()
-    }
-
-    /// Blocks of peers that were asked for or are at the checker.
-    fn blocks_under_way(&self) -> usize {
-        self.downloads.len() + self.block_checks.len() - self.own_block_checks()
-    }
-
-    fn has_room_for_transfer_check(&self) -> bool {
-        self.transfer_checks.len() < TRANSFER_CHECKS_MAX
     }
 
     fn draw_below(&mut self, bound: u64) -> u64 {
