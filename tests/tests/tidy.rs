@@ -125,6 +125,8 @@ fn the_tokio_runtime_is_named_only_by_adapters() {
             "sim/src/spawner.rs",
             "sim/src/cli/",
             "sim/build.rs",
+            // The time and the tasks of a whole node under a fuzzer.
+            "fuzz/targets/src/host.rs",
             "tests/",
         ]
         .iter()
@@ -152,6 +154,7 @@ fn redb_is_named_only_by_the_store_and_the_disks() {
             || source.path.starts_with("node/src/live/")
             || source.path.starts_with("sim/src/disk")
             || source.path == "fuzz/targets/src/store.rs"
+            || source.path == "fuzz/targets/src/host.rs"
     });
     assert_none(
         "redb is named only in store, live/ and the disks of simulator and fuzzer",

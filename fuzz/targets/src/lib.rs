@@ -4,10 +4,13 @@
 
 mod decode;
 mod desk;
+mod host;
 mod keys;
 mod ledger;
 mod memory;
 mod numbers;
+#[cfg(feature = "plans")]
+mod plans;
 mod presync;
 mod saved;
 pub mod seeds;
@@ -18,11 +21,14 @@ mod snapshots;
 mod store;
 mod story;
 mod tracker;
+mod web;
 
 pub use decode::{block_decode, frame_codec, tx_decode, undo_decode};
 pub use keys::keystore_address;
 pub use ledger::{block_tree, ledger_model, mempool_reorg, mempool_sim};
 pub use numbers::{difficulty_time, header_pow_work, merkle};
+#[cfg(feature = "plans")]
+pub use plans::plan_player;
 pub use presync::headers_presync;
 pub use saved::mempool_file;
 pub use session::peer_session;
@@ -31,6 +37,7 @@ pub use signatures::ed25519_consensus;
 pub use snapshots::snapshot_import;
 pub use store::storage_crash;
 pub use tracker::tx_request_tracker;
+pub use web::http_api;
 
 /// Judges one input; a panic is a finding.
 pub type Proof = fn(&[u8]);
@@ -47,7 +54,7 @@ pub struct Target {
 }
 
 /// All targets, in the order of the list in `fuzz/README.md`.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     Target {
         name: "tx_decode",
         proves: "a transfer reads, encodes and is judged as the model says, in blocks and as JSON",
@@ -147,6 +154,11 @@ pub const TARGETS: [Target; 20] = [
         name: "keystore_address",
         proves: "an address has one text; a changed key file opens to the same key or not at all",
         proof: keystore_address,
+    },
+    Target {
+        name: "http_api",
+        proves: "any request is answered or ended in time, what is accepted is there, the node lives",
+        proof: http_api,
     },
 ];
 
