@@ -112,6 +112,12 @@ fn a_sound_database_is_said_to_be_and_a_damaged_one_is_made_anew_from_its_blocks
     live(dir.path(), 12);
     let sound = read(&db(&["check", "--full"], dir.path()));
     assert_eq!(sound["ok"], true);
+    let watched = run(&db(&["check", "--full"], dir.path()));
+    let end = format!("blocks: {0} of {0}", sound["height"]);
+    assert!(
+        watched.stderr.lines().any(|line| line == end),
+        "{watched:?}"
+    );
     assert_eq!(sound["transfers"], 1);
     let before = read(&db(&["stats"], dir.path()));
     let meddled: [(Table, Change); 4] = [

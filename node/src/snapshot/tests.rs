@@ -228,7 +228,7 @@ fn a_file_that_was_changed_anywhere_or_cut_off_is_refused() {
     let file = file(chain.reader(), 2).unwrap();
     let plan = plan(Some(blocks[1].id()));
     take(&file, &plan).unwrap();
-    for at in (0..file.len()).step_by(5) {
+    for at in 0..file.len() {
         let mut changed = file.clone();
         changed[at] ^= 1 << (at % 8);
         assert!(take(&changed, &plan).is_err(), "byte {at} was changed");
