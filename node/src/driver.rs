@@ -258,7 +258,7 @@ impl<H: Host, S: Storage> Driver<H, S> {
                 let _ = answer.send(self.node.mempool().floor(now.monotonic));
             }
             Command::Status(answer) => {
-                let _ = answer.send(self.node.status());
+                let _ = answer.send(self.node.status(now));
             }
             Command::Peers(answer) => {
                 let _ = answer.send(self.node.peers(now.monotonic).collect());

@@ -59,6 +59,7 @@ pub struct Metrics {
     misbehaviour: Labelled<Counter>,
     bans: Counter,
     peers_known: Gauge,
+    clock_ahead_ms: Gauge,
     ibd_inflight: Gauge,
     mempool_fee_floor: Gauge,
     database_bytes: Gauge,
@@ -126,6 +127,10 @@ impl Metrics {
             ),
             bans: names.default("bans", "Addresses that were banned"),
             peers_known: names.default("peers_known", "Nodes whose address is known"),
+            clock_ahead_ms: names.default(
+                "clock_ahead_ms",
+                "Our clock less the middle of our peers' clocks, in milliseconds; 0 with few peers",
+            ),
             ibd_inflight: names.default("ibd_inflight", "The same as blocks_in_flight"),
             mempool_fee_floor: names.default(
                 "mempool_fee_floor",
@@ -193,6 +198,7 @@ impl Metrics {
         self.blocks_in_flight.set(count(status.blocks_in_flight));
         self.ibd_inflight.set(count(status.blocks_in_flight));
         self.peers_known.set(count(status.addresses_known));
+        self.clock_ahead_ms.set(status.clock_ahead.unwrap_or(0));
     }
 
     /// What the mempool asks for.

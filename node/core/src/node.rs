@@ -337,8 +337,9 @@ impl<S: Storage> Node<S> {
     }
 
     /// Counters and the tip.
-    pub fn status(&self) -> Status {
+    pub fn status(&self, now: Now) -> Status {
         Status {
+            clock_ahead: self.clock_ahead(now),
             tip: self.tip(),
             walking: self.chain.is_walking(),
             best_header: self.chain.committed_best_header().height,

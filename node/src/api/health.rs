@@ -4,6 +4,7 @@
 //! when nothing at all fails.
 
 use archivas_core::node::Status;
+use archivas_core::params::peers::CLOCK_SKEW_MAX;
 use archivas_core::params::{Retarget, Rules};
 use archivas_core::primitives::{Height, Millis, Timestamp};
 use archivas_core::schema::{self, Tip};
@@ -126,6 +127,12 @@ fn failing(facts: &Facts, rules: &Rules) -> Vec<Failing> {
         check(lags, "sync", "blocks of known headers are still missing");
         let lonely = public && status.peers_ready == 0;
         check(lonely, "peers", "no peer is connected");
+        let skew = status.clock_ahead.unwrap_or(0).unsigned_abs();
+        check(
+            skew > CLOCK_SKEW_MAX.get(),
+            "clock_skew",
+            "this machine's clock is more than 20 seconds from the middle of its peers'",
+        );
     }
     if let Some(tip) = &facts.tip {
         let time = tip.header.timestamp;
@@ -387,6 +394,7 @@ mod tests {
             header,
         };
         let status = Status {
+            clock_ahead: None,
             addresses_known: 1,
             tip: (&tip).into(),
             walking: false,
@@ -436,6 +444,17 @@ mod tests {
         assert_eq!(checks(walking), ["reorganization"]);
         let lonely: Change = |facts| facts.status.as_mut().unwrap().peers_ready = 0;
         assert_eq!(checks(lonely), ["peers"]);
+        for (ahead, found) in [
+            (20_000, &[][..]),
+            (20_001, &["clock_skew"]),
+            (-20_001, &["clock_skew"]),
+        ] {
+            let mut facts = well(&genesis);
+            facts.status.as_mut().unwrap().clock_ahead = Some(ahead);
+            let failing = failing(&facts, &genesis.rules);
+            let names: Vec<_> = failing.iter().map(|one| one.check).collect();
+            assert_eq!(names, found, "{ahead} ms");
+        }
         let ahead = |height| Status {
             best_header: Height::new(height),
             ..status(&mut well(&genesis))

@@ -100,6 +100,8 @@ fn name(kind: u8) -> &'static str {
         kind::INV => "inv",
         kind::REQ => "req",
         kind::RES => "res",
+        kind::GET_PEERS => "get_peers",
+        kind::PEERS => "peers",
         _ => "other",
     }
 }

@@ -43,6 +43,8 @@ fn name_of(number: u8) -> Option<&'static str> {
         kind::INV => "inv",
         kind::REQ => "req",
         kind::RES => "res",
+        kind::GET_PEERS => "get_peers",
+        kind::PEERS => "peers",
         _ => return None,
     })
 }

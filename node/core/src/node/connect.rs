@@ -3,10 +3,13 @@
 use super::{Action, Event, Node, Timer};
 use crate::p2p::message::{Hello, Item, Message};
 use crate::p2p::peer::{Direction, Disconnect, Peer, PeerId, judge_hello};
-use crate::params::peers::{HANDSHAKE_TIMEOUT, PING_INTERVAL, PROTOCOL_VERSION, REDIAL_MAX};
+use crate::params::peers::{
+    CLOCK_PEERS_MIN, HANDSHAKE_TIMEOUT, PING_INTERVAL, PROTOCOL_VERSION, REDIAL_MAX,
+};
 use crate::primitives::{BoundedString, Now};
 use crate::probes::probe;
 use crate::storage::{Storage, StorageError};
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use rand_core::Rng as _;
 
@@ -115,6 +118,8 @@ impl<S: Storage> Node<S> {
         let (addr, direction) = (state.addr, state.direction);
         let user_agent = hello.user_agent.as_str().into();
         state.work = hello.chainwork;
+        let (theirs, ours) = (hello.time.get(), now.monotonic.get());
+        state.clock = Some(i128::from(theirs) - i128::from(ours));
         state.known.insert(Item::Block(hello.best));
         state.hello = Some(hello);
         self.timers.cancel(&Timer::Handshake(peer));
@@ -143,6 +148,21 @@ impl<S: Storage> Node<S> {
             listen_port: self.config.listen_port,
             nonce: self.nonce,
         }
+    }
+
+    /// How far our wall clock is ahead of the middle of our peers' (behind: negative), in milliseconds
+    /// and within a year; `None` with few peers. For operators: never a part of any verdict.
+    pub(super) fn clock_ahead(&self, now: Now) -> Option<i64> {
+        const YEAR: i128 = 366 * 24 * 60 * 60 * 1_000;
+        let clocks = self.peers.values().filter_map(|peer| peer.clock);
+        let mut clocks: Vec<i128> = clocks.collect();
+        if clocks.len() < CLOCK_PEERS_MIN {
+            return None;
+        }
+        clocks.sort_unstable();
+        let ours = i128::from(now.wall.get()) - i128::from(now.monotonic.get());
+        let ahead = (ours - clocks[clocks.len() / 2]).clamp(-YEAR, YEAR);
+        i64::try_from(ahead).ok()
     }
 
     /// Another connection to the node that drew `nonce`.

@@ -382,7 +382,7 @@ fn a_long_reorganization_takes_turns_and_is_announced_once_when_it_is_over() {
     let producer = dev_key().address();
     let template = net.nodes[0].template(net.now, producer);
     assert_eq!(template, Ok(Err(NoTemplate::Walking)));
-    let status = net.nodes[0].status();
+    let status = net.nodes[0].status(net.now);
     assert!(status.walking, "the node is not ready");
     assert_eq!(status.tip.height.get(), 210, "no tip on the way is told");
     net.wait(1);
@@ -492,7 +492,7 @@ fn a_block_from_the_future_is_fetched_once_its_time_has_come() {
     net.pump();
     assert_eq!(net.heights(), [1, 0]);
     assert_eq!(
-        net.nodes[1].status().peers_ready,
+        net.nodes[1].status(net.now).peers_ready,
         1,
         "nobody is blamed for a clock"
     );
@@ -509,17 +509,20 @@ fn of_two_connections_between_two_nodes_one_is_kept() {
     let mut net = Net::of(2);
     net.connect(0, 1);
     net.connect(1, 0);
-    assert_eq!(net.nodes[0].status().peers_ready, 1);
-    assert_eq!(net.nodes[1].status().peers_ready, 1);
+    assert_eq!(net.nodes[0].status(net.now).peers_ready, 1);
+    assert_eq!(net.nodes[1].status(net.now).peers_ready, 1);
     net.connect(0, 1);
-    assert_eq!([net.links.len(), net.nodes[0].status().peers_ready], [2, 1]);
+    assert_eq!(
+        [net.links.len(), net.nodes[0].status(net.now).peers_ready],
+        [2, 1]
+    );
 }
 
 #[test]
 fn a_node_does_not_peer_with_itself() {
     let mut net = Net::of(1);
     net.connect(0, 0);
-    assert_eq!(net.nodes[0].status().peers_ready, 0);
+    assert_eq!(net.nodes[0].status(net.now).peers_ready, 0);
     assert!(net.links.is_empty());
 }
 
@@ -856,9 +859,9 @@ fn a_peer_whose_pongs_are_stuck_behind_other_messages_is_not_silent() {
         net.wait(20);
         net.say(0, busy, &Message::Inv(vec![]));
     }
-    assert_eq!(net.nodes[0].status().peers_ready, 1);
+    assert_eq!(net.nodes[0].status(net.now).peers_ready, 1);
     net.wait(95);
-    assert_eq!(net.nodes[0].status().peers_ready, 0);
+    assert_eq!(net.nodes[0].status(net.now).peers_ready, 0);
 }
 
 #[test]
@@ -872,15 +875,15 @@ fn a_header_of_an_unknown_version_is_refused_without_blame() {
         .header;
     header.version += 1;
     net.show(0, newer, vec![header]);
-    assert_eq!(net.nodes[0].status().peers_ready, 1);
-    assert_eq!(net.nodes[0].status().best_header.get(), 0);
+    assert_eq!(net.nodes[0].status(net.now).peers_ready, 1);
+    assert_eq!(net.nodes[0].status(net.now).best_header.get(), 0);
     header = Header {
         version: 1,
         reserved: [1; 12],
         ..header
     };
     net.show(0, newer, vec![header]);
-    assert_eq!(net.nodes[0].status().peers_ready, 0);
+    assert_eq!(net.nodes[0].status(net.now).peers_ready, 0);
 }
 
 #[test]

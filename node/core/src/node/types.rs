@@ -267,6 +267,9 @@ pub struct Status {
     pub best_header: Height,
     /// Peers that have said `Hello`.
     pub peers_ready: usize,
+    /// How far our wall clock is ahead of the middle of our peers' (behind: negative), in
+    /// milliseconds; `None` with few peers.
+    pub clock_ahead: Option<i64>,
     /// Addresses of nodes that are known, connected or not.
     pub addresses_known: usize,
     /// Transfers in the pool.

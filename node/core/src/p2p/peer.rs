@@ -178,6 +178,9 @@ pub struct Peer {
     pub serve: VecDeque<Item>,
     /// Its outgoing queue holds so much that nothing more is read from disk for it.
     pub congested: bool,
+    /// Its wall clock less our monotonic one when its `Hello` came, in milliseconds: ours may jump
+    /// later, and is compared all the same.
+    pub clock: Option<i128>,
     /// Questions for addresses that it has not answered.
     pub addresses_owed: u32,
     /// When it was last told addresses.
@@ -215,6 +218,7 @@ impl Peer {
             lacks: RecentSet::new(KNOWN_IDS_MAX),
             serve: VecDeque::new(),
             congested: false,
+            clock: None,
             addresses_owed: 0,
             addresses_told: None,
         }

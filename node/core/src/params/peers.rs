@@ -225,6 +225,12 @@ pub const RATES: [Rate; 4] = [
     },
 ];
 
+/// Peers whose clocks must be known before ours is compared with their middle.
+pub const CLOCK_PEERS_MIN: usize = 3;
+
+/// Our wall clock is suspect when it is further than this from the middle of our peers'.
+pub const CLOCK_SKEW_MAX: Millis = Millis::from_secs(20);
+
 /// Connections that we choose ourselves, each to another group.
 pub const OUTBOUND_MAX: usize = 8;
 

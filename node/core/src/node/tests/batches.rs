@@ -36,7 +36,7 @@ fn outside(net: &Net) -> (TipInfo, Status, Hello, MemoryStorage) {
     let node = &net.nodes[0];
     let status = Status {
         blocks_in_flight: 0,
-        ..node.status()
+        ..node.status(net.now)
     };
     let hello = node.our_hello(net.now);
     (node.tip(), status, hello, node.chain().reader().clone())
@@ -62,7 +62,7 @@ fn while_catching_up_nobody_hears_of_blocks_before_they_are_committed_together()
     assert_eq!(outside(&net), before);
     net.wait(BATCH_TIME_MAX.get() / 1_000);
     assert_eq!(tips(&net, 0), [10]);
-    assert_eq!(net.nodes[0].status().best_header.get(), 30);
+    assert_eq!(net.nodes[0].status(net.now).best_header.get(), 30);
     // A template commits first: nobody builds on a tip that is about to be left.
     deliver(&mut net, peer, &blocks[10..11]);
     let template = net.nodes[0].template(net.now, dev_key().address());

@@ -242,3 +242,22 @@ fn after_a_restart_the_peers_of_longest_standing_are_dialled_first() {
         "{first:?} {met:?}"
     );
 }
+
+#[test]
+fn our_clock_is_compared_with_the_middle_of_three_peers_and_its_later_jumps_too() {
+    let mut net = Net::of(1);
+    net.nodes[0].chain.set_self_checks(None);
+    let right = net.now;
+    for (peer, ahead) in [(1, 0), (2, 3_600), (3, 30)] {
+        assert_eq!(net.nodes[0].status(net.now).clock_ahead, None);
+        net.now.wall = right.wall.plus(Millis::from_secs(ahead));
+        let peer = net.stranger(0, peer);
+        assert!(net.nodes[0].peers[&peer].is_ready());
+        net.now = right;
+    }
+    // One liar moves the middle no further than to another peer.
+    assert_eq!(net.nodes[0].status(net.now).clock_ahead, Some(-30_000));
+    net.now.monotonic = net.now.monotonic.plus(Millis::from_secs(10));
+    net.now.wall = net.now.wall.plus(Millis::from_secs(70));
+    assert_eq!(net.nodes[0].status(net.now).clock_ahead, Some(30_000));
+}
