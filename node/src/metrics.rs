@@ -127,10 +127,7 @@ impl Metrics {
             ),
             bans: names.default("bans", "Addresses that were banned"),
             peers_known: names.default("peers_known", "Nodes whose address is known"),
-            clock_ahead_ms: names.default(
-                "clock_ahead_ms",
-                "Our clock less the middle of our peers' clocks, in milliseconds; 0 with few peers",
-            ),
+            clock_ahead_ms: names.default("clock_ahead_ms", "Our clock less our peers', in ms"),
             ibd_inflight: names.default("ibd_inflight", "The same as blocks_in_flight"),
             mempool_fee_floor: names.default(
                 "mempool_fee_floor",
