@@ -18,13 +18,18 @@ pub struct Check {
     pub about: &'static str,
 }
 
+/// A table of checks: a constant for each, and `ALL` of them.
+#[macro_export]
 macro_rules! checks {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $kind:ident, $about:literal;)*) => {
-        $($(#[$doc])* pub const $name: Check =
-            Check { name: $text, kind: ViolationKind::$kind, about: $about };)*
+        $($(#[$doc])* pub const $name: $crate::checks::Check = $crate::checks::Check {
+            name: $text,
+            kind: $crate::world::ViolationKind::$kind,
+            about: $about,
+        };)*
 
-        /// All of the player's checks.
-        pub const ALL: &[Check] = &[$($name),*];
+        /// All of these checks.
+        pub const ALL: &[$crate::checks::Check] = &[$($name),*];
     };
 }
 
