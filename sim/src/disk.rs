@@ -262,7 +262,7 @@ impl Disk {
         let mut state = self.0.state();
         if state.published {
             let mut image = state.image.clone();
-            image.sync();
+            image.settle();
             state.copy = Some((image, true));
         }
         state.published

@@ -281,11 +281,6 @@ impl Judges {
         (known.told, known.chain) = (known.copied, Vec::new());
     }
 
-    /// So many segments have reached the node with flipped bits: so many peers it may blame for them.
-    pub fn note_corrupted(&mut self, node: NodeIndex, segments: u64) {
-        self.nodes[node.0].corrupted = segments;
-    }
-
     /// A node told this tip to somebody.
     pub fn told(&mut self, node: NodeIndex, tip: Tip) {
         let told = &mut self.nodes[node.0].told;
@@ -312,14 +307,8 @@ impl Judges {
             }
             Said::Parted { reason, blamed } => {
                 let blame = || format!("ended the connection to an honest peer: {reason}");
-                let known = &mut self.nodes[remark.node.0];
-                known.blamed += u64::from(*blamed);
-                let innocent = !blamed || known.blamed <= known.corrupted;
-                self.judge(
-                    NO_FALSE_BLAME,
-                    about,
-                    innocent.then_some(()).ok_or_else(blame),
-                );
+                let innocent = (!blamed).then_some(()).ok_or_else(blame);
+                self.judge(NO_FALSE_BLAME, about, innocent);
             }
             Said::Ended(Err(error)) => {
                 self.judge(RUNS_ON, about, Err(format!("ended by itself: {error}")));

@@ -233,9 +233,6 @@ impl SimWorld {
     fn judge_remarks(&mut self) {
         let (mut moved, mut money) = (BTreeSet::new(), BTreeSet::new());
         for remark in self.around.feed.take_remarks() {
-            let machine = machine_of(remark.node);
-            let corrupted = self.around.net.with(|board| board.corrupted(machine));
-            self.judges.note_corrupted(remark.node, corrupted);
             if self.judges.hear(&remark) {
                 money.insert(remark.node);
             }

@@ -87,15 +87,20 @@ impl Transfers {
         }
     }
 
-    /// Queues the transfers of a workload.
+    /// Queues the transfers of a workload, behind those of its key that wait: each has the nonce after
+    /// the one before it, and whoever overtakes would take that one's.
     pub(super) fn add(&mut self, workload: &Workload, now: Millis) {
+        let of_key = self.waiting.iter();
+        let of_key = of_key.filter(|waiting| waiting.workload.from == workload.from);
+        let next_try = of_key.map(|waiting| waiting.next_try).max();
+        let next_try = next_try.map_or(now, |last| last.max(now));
         for number in 0..workload.count {
             let give_up = now.plus(GIVE_UP_AFTER);
             let workload = workload.clone();
             self.waiting.push(Waiting {
                 workload,
                 number,
-                next_try: now,
+                next_try,
                 give_up,
                 unsure: false,
             });
@@ -120,13 +125,14 @@ impl Transfers {
     async fn send_due<W: World>(&mut self, stage: &mut Stage<'_, W>) -> bool {
         let mut acted = false;
         let mut at = 0;
+        let due = stage.world.now();
         while at < self.waiting.len() {
-            let now = stage.world.now();
-            if self.waiting[at].next_try > now {
+            if self.waiting[at].next_try > due {
                 at += 1;
                 continue;
             }
             acted = true;
+            let now = stage.world.now();
             let (node, from) = (
                 self.waiting[at].workload.node,
                 self.waiting[at].workload.from,

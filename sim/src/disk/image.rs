@@ -12,10 +12,17 @@ pub struct Image {
     journal: Vec<Pending>,
     /// The bytes that pending writes covered, one after the other.
     covered: Vec<u8>,
-    /// So many of the first pending writes are those of a sync that failed: none makes them durable.
-    doomed: usize,
-    /// Pending writes from `doomed` up to here were synced later, and are durable.
-    synced: usize,
+    /// What a sync has said of the first writes of the journal; of the others none has spoken.
+    fates: Vec<Fate>,
+}
+
+/// What a sync has said of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// The sync failed, and no later one makes it durable.
+    Doomed,
+    /// It is durable, though one before it is doomed.
+    Durable,
 }
 
 /// One write since the last sync.
@@ -69,7 +76,8 @@ impl Image {
     /// How many writes and length changes a power loss would put in doubt.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.journal.len() - self.synced.saturating_sub(self.doomed)
+        let durable = self.fates.iter().filter(|fate| **fate == Fate::Durable);
+        self.journal.len() - durable.count()
     }
 
     /// Fills `out` from offset `at`.
@@ -123,47 +131,47 @@ impl Image {
 
     /// Makes everything that was written durable, but for what a failed sync has doomed.
     pub fn sync(&mut self) {
-        if self.doomed > 0 {
-            self.synced = self.journal.len();
-            return;
+        self.fates.resize(self.journal.len(), Fate::Durable);
+        if !self.fates.contains(&Fate::Doomed) {
+            self.settle();
         }
+    }
+
+    /// Makes durable all that a reader sees, as in another file with the same bytes.
+    pub fn settle(&mut self) {
         self.journal.clear();
         self.covered.clear();
+        self.fates.clear();
     }
 
     /// A sync fails: what was pending stays in doubt for ever, though every reader sees it. A system
     /// may call such pages clean, so that the next sync succeeds without them.
     pub fn fail_sync(&mut self) {
-        self.doomed = self.journal.len();
-        self.synced = self.doomed;
+        self.fates.resize(self.journal.len(), Fate::Doomed);
     }
 
     /// Loses what was not synced, except the sectors that `survives(write, sector)` keeps: `write`
     /// counts the writes in doubt from 0, `sector` is the number of the sector in the file (0 for a
     /// change of length). What survives is applied in the order of writing, and is durable.
     pub fn lose_power(&mut self, mut survives: impl FnMut(usize, u64) -> bool) {
-        let durable = std::mem::take(&mut self.doomed)..std::mem::take(&mut self.synced);
-        let mut survives = |write: usize, sector| {
-            let before = if write < durable.end {
-                0
-            } else {
-                durable.len()
-            };
-            durable.contains(&write) || survives(write - before, sector)
-        };
+        let fates = std::mem::take(&mut self.fates);
         let journal = std::mem::take(&mut self.journal);
         let mut covered = std::mem::take(&mut self.covered);
         for pending in journal.iter().rev() {
             self.revert(pending, &mut covered);
         }
+        let mut doubtful = 0;
         for (number, pending) in journal.iter().enumerate() {
+            let durable = fates.get(number) == Some(&Fate::Durable);
+            let mut keeps = |sector| durable || survives(doubtful, sector);
             match *pending {
-                Pending::Length { after, .. } if survives(number, 0) => self.bytes.resize(after, 0),
+                Pending::Length { after, .. } if keeps(0) => self.bytes.resize(after, 0),
                 Pending::Length { .. } => {}
                 Pending::Write { at, start, len } => {
-                    self.keep_sectors(at, &covered[start..start + len], |s| survives(number, s));
+                    self.keep_sectors(at, &covered[start..start + len], keeps);
                 }
             }
+            doubtful += usize::from(!durable);
         }
     }
 
@@ -301,6 +309,8 @@ mod tests {
         image.sync();
         assert_eq!((all(&image), image.pending()), (b"bcca".to_vec(), 1));
         image.write(3, b"d").unwrap();
+        image.fail_sync();
+        assert_eq!((all(&image), image.pending()), (b"bccd".to_vec(), 2));
         image.lose_power(|_, _| false);
         assert_eq!((all(&image), image.pending()), (b"acca".to_vec(), 0));
     }

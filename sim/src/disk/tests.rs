@@ -105,6 +105,30 @@ fn a_failing_operation_fails_the_commit_and_says_why() {
     }
 }
 
+/// Commits 4, whose sync of that number fails, then 5 in another life, which the power ends.
+fn after_a_failed_sync(seed: u64, sync: u64) -> Option<u64> {
+    let disk = used(seed);
+    let first = open(&disk).unwrap();
+    disk.arm(disk.operations() + sync, Fault::Sync);
+    assert!(commit(&first, 4).is_err());
+    disk.unplug();
+    drop(first);
+    let second = open(&disk).unwrap();
+    commit(&second, 5).unwrap();
+    disk.lose_power();
+    drop(second);
+    value(&open(&disk).expect("redb recovers"))
+}
+
+#[test]
+fn what_is_committed_after_a_failed_sync_survives_a_power_loss() {
+    for seed in 0..10 {
+        for sync in 0..20 {
+            assert_eq!(after_a_failed_sync(seed, sync), Some(5));
+        }
+    }
+}
+
 #[test]
 fn a_database_that_was_never_published_is_gone_after_any_end() {
     let disk = disk(1);

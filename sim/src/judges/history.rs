@@ -16,10 +16,6 @@ pub struct Known {
     pub chain: Vec<BlockId>,
     /// What it had told when its data directory was copied.
     pub copied: Option<Tip>,
-    /// Segments that have reached it with flipped bits.
-    pub corrupted: u64,
-    /// Peers that it has blamed.
-    pub blamed: u64,
 }
 
 /// A block of the best chain of these stores that none of them has: nobody among them can give it to

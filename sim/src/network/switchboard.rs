@@ -56,8 +56,6 @@ pub struct Switchboard {
     pub(super) slow_readers: BTreeMap<Machine, u64>,
     /// When a slow reader reads next.
     pub(super) next_read: BTreeMap<End, u64>,
-    /// Segments that arrived corrupted, by who received them.
-    pub(super) corrupted: BTreeMap<Machine, u64>,
     next_number: u64,
 }
 
@@ -77,7 +75,6 @@ impl Switchboard {
             connections: BTreeMap::new(),
             slow_readers: BTreeMap::new(),
             next_read: BTreeMap::new(),
-            corrupted: BTreeMap::new(),
             next_number: 0,
         }
     }

@@ -91,7 +91,7 @@ impl Switchboard {
             });
             return Poll::Ready(Ok(passage.len));
         }
-        let arriving = self.arriving(peer, sent, &passage);
+        let arriving = Self::arriving(sent, &passage);
         self.deliver(end, arrival, Body::Bytes(arriving));
         if passage.reset_at.is_some() {
             self.reset_both(end.connection);
@@ -100,13 +100,12 @@ impl Switchboard {
     }
 
     /// The bytes that arrive of those that were sent.
-    fn arriving(&mut self, to: Machine, sent: &[u8], passage: &Passage) -> Vec<u8> {
+    fn arriving(sent: &[u8], passage: &Passage) -> Vec<u8> {
         let mut bytes = sent[..passage.reset_at.unwrap_or(sent.len())].to_vec();
         if let Some((at, bits)) = passage.flipped
             && let Some(byte) = bytes.get_mut(at)
         {
             *byte ^= bits;
-            *self.corrupted.entry(to).or_default() += 1;
         }
         bytes
     }
@@ -155,12 +154,6 @@ impl Switchboard {
             Some(rate) => self.slow_readers.insert(machine, rate),
             None => self.slow_readers.remove(&machine),
         };
-    }
-
-    /// How many segments have reached a machine with flipped bits so far.
-    #[must_use]
-    pub fn corrupted(&self, machine: Machine) -> u64 {
-        self.corrupted.get(&machine).copied().unwrap_or(0)
     }
 
     /// For a slow reader: when it may read again, or how much now.

@@ -27,6 +27,16 @@ pub(super) enum Source {
     Saved,
 }
 
+impl Source {
+    /// The peer that sent it, if one did.
+    pub(super) const fn peer(self) -> Option<PeerId> {
+        match self {
+            Self::Peer(peer) => Some(peer),
+            Self::Own(_) | Self::Saved => None,
+        }
+    }
+}
+
 /// A block at the checker: it is not asked for again meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BlockCheck {

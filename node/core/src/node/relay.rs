@@ -270,7 +270,7 @@ impl<S: Storage> Node<S> {
                 }
                 self.note_dropped(now, admitted.dropped);
                 self.notify(Event::TransferAdded(id));
-                self.announce_transfer(now, id, source);
+                self.announce_transfer(now, id, source.peer());
                 self.pool_grew(now);
                 match source {
                     Source::Own(ticket) => self.accept_own(now, ticket, id, &signed),
@@ -358,10 +358,11 @@ impl<S: Storage> Node<S> {
         }
     }
 
-    fn announce_transfer(&mut self, now: Now, id: TxId, source: Source) {
+    /// Tells everybody but the one it came from.
+    pub(super) fn announce_transfer(&mut self, now: Now, id: TxId, from: Option<PeerId>) {
         let peers: Vec<PeerId> = self.peers.keys().copied().collect();
         for peer in peers {
-            if source != Source::Peer(peer) {
+            if from != Some(peer) {
                 self.queue_announcement(now, peer, id);
             }
         }

@@ -830,6 +830,19 @@ fn of_a_long_reorganization_the_transfers_of_the_newest_hundred_left_blocks_come
 }
 
 #[test]
+fn transfers_that_come_back_are_told_to_peers_that_were_never_on_the_left_branch() {
+    let mut net = Net::of(2);
+    assert!(matches!(net.submit(0, payment(0)), Answer::Accepted(_)));
+    net.mine(0, 1);
+    net.mine(1, 2);
+    assert!(net.nodes[0].mempool().is_empty());
+    net.connect(0, 1);
+    net.wait(10);
+    assert!(net.agree());
+    assert_eq!([0, 1].map(|node| net.nodes[node].mempool().len()), [1, 1]);
+}
+
+#[test]
 fn a_walk_that_was_turned_back_is_told_as_the_block_that_it_ended_with() {
     let mut net = Net::of(2);
     net.check_quickly();

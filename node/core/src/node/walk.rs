@@ -6,7 +6,7 @@ use crate::chain::{TipChange, WalkVerdict};
 use crate::mempool::{DropReason, Dropped};
 use crate::p2p::message::{Item, Message};
 use crate::params::pool::POOL_RETURN_BLOCKS_MAX;
-use crate::primitives::{BlockId, Millis, Now};
+use crate::primitives::{BlockId, Millis, Now, TxId};
 use crate::probes::probe;
 use crate::rules::CheckedTransfer;
 use crate::schema::{self, Tip};
@@ -80,13 +80,12 @@ impl<S: Storage> Node<S> {
         let earlier = self.unannounced.take();
         let left_before = earlier.as_ref().map_or(0, |earlier| earlier.left_blocks);
         let left = self.returning(now, left_before, change.left);
-        if !left.is_empty() {
-            probe!(self.probes, "pool.returned_by_a_reorg");
-        }
+        let freed: Vec<TxId> = left.iter().map(CheckedTransfer::id).collect();
         let dropped = self
             .mempool
             .follow(now.monotonic, left, &change.joined, &touched);
         self.note_dropped(now, dropped);
+        self.announce_returned(now, freed);
         self.pool_grew(now);
         self.unannounced = Some(match earlier {
             Some(earlier) => Unannounced {
@@ -99,6 +98,17 @@ impl<S: Storage> Node<S> {
             },
         });
         Ok(())
+    }
+
+    /// Transfers that came back are told to everybody: those who never were on the left branch have
+    /// not heard of them, and this node may not mine.
+    fn announce_returned(&mut self, now: Now, freed: Vec<TxId>) {
+        for id in freed {
+            if self.mempool.contains(&id) {
+                probe!(self.probes, "pool.returned_by_a_reorg");
+                self.announce_transfer(now, id, None);
+            }
+        }
     }
 
     /// The transfers of left blocks that are offered to the pool again, oldest first: those of the
