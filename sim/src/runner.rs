@@ -223,7 +223,9 @@ fn blind_judges(outcome: &Outcome) -> Vec<String> {
     }
     let mut wanted: Vec<&Check> = judges::IN_EVERY_RUN.iter().collect();
     let fired = |fault: &str| outcome.faults.contains_key(fault);
-    wanted.extend(fired("restart").then_some(&judges::TOLD_TIP_SURVIVES));
+    // A node whose disk was wiped comes back with nothing, and it may be the only one that came back.
+    let kept = fired("restart") && !fired("wipe");
+    wanted.extend(kept.then_some(&judges::TOLD_TIP_SURVIVES));
     wanted.extend(fired("stop").then_some(&judges::STOPS_IN_TIME));
     let ran = |check: &Check| outcome.checks.get(check.name).map_or(0, |count| count.ran);
     let blind = wanted.into_iter().filter(|check| ran(check) == 0);

@@ -372,6 +372,9 @@ impl Transfers {
     }
 }
 
+/// The codes of a pool that has no place for a valid transfer until blocks come.
+const FULL: [&str; 2] = ["sender_full", "mempool_full"];
+
 /// Signs a transfer of this nonce and amount and offers it to the workload's node.
 async fn send<W: World>(
     stage: &mut Stage<'_, W>,
@@ -399,6 +402,7 @@ async fn send<W: World>(
     let tried = match answer.status {
         200 if accepted && value["hash"] == id.to_string() => Try::Accepted(id),
         200 if accepted => Try::Refused(format!("{id} was accepted as {}", value["hash"])),
+        200 if FULL.iter().any(|code| value["code"] == *code) => Try::NotNow(api::error_of(&value)),
         200 => Try::Declined(api::error_of(&value)),
         429 | 503 => Try::NotNow(api::error_of(&value)),
         status => {

@@ -100,12 +100,14 @@ impl Switchboard {
         let Some(door) = door.filter(|door| door.number == binding.number) else {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         };
-        let Some(end) = door.waiting.pop_front() else {
-            door.acceptor = Some(waker.clone());
-            return Poll::Pending;
-        };
-        let from = self.connections[&end.connection].addresses[0];
-        Poll::Ready(Ok((end, from)))
+        while let Some(end) = door.waiting.pop_front() {
+            // Nobody hears of a connection that both ends had lost before it was accepted.
+            if let Some(connection) = self.connections.get(&end.connection) {
+                return Poll::Ready(Ok((end, connection.addresses[0])));
+            }
+        }
+        door.acceptor = Some(waker.clone());
+        Poll::Pending
     }
 
     /// The first segment of a handshake arrives. `from` is the dialler's address.
