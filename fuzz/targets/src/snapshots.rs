@@ -9,7 +9,7 @@ use archivas::snapshot::frames::{Frame, FrameReader, Writer};
 use archivas::snapshot::{Plan, export, import};
 use archivas_core::chain::{Chain, Thoroughness};
 use archivas_core::primitives::{
-    Account, AccountNonce, Address, Amount, BlockId, Header, Height, Work,
+    Account, AccountNonce, Address, Amount, BlockId, Header, Height, LtHash, Work,
 };
 use archivas_core::schema;
 use archivas_core::storage::{
@@ -34,10 +34,16 @@ struct Case {
 enum File {
     /// Any bytes after a right beginning.
     Bytes(Vec<u8>),
-    /// Of one of the story's heights, changed frame by frame under right checksums, then bit by bit.
+    /// Of one of the story's heights, changed frame by frame under right checksums.
     Changed {
         height: u8,
         edits: Vec<Edit>,
+        /// The end is made to fit what the accounts are then, as a forger does.
+        forged: bool,
+    },
+    /// The same, bit by bit.
+    Damaged {
+        height: u8,
         bits: Vec<u16>,
         cut: Option<u16>,
     },
@@ -48,11 +54,24 @@ enum Edit {
     Drop(u8),
     Twice(u8),
     Swap(u8, u8),
-    Start { end: bool, by: i8 },
+    Start {
+        end: bool,
+        by: i8,
+    },
     Genesis(u8),
-    Header { place: u8, bit: u16 },
-    Account { place: u8, what: What },
-    End { count: i8 },
+    Header {
+        place: u8,
+        bit: u16,
+    },
+    Account {
+        place: u8,
+        what: What,
+    },
+    End {
+        count: i8,
+    },
+    /// The end is made to fit what the accounts are now.
+    Fit,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -176,23 +195,27 @@ impl File {
             Self::Changed {
                 height,
                 edits,
-                bits,
-                cut,
+                forged,
             } => {
                 let (block, original) = &FILES[usize::from(*height) % FILES.len()];
                 let mut frames = frames(original);
-                edits
-                    .iter()
-                    .take(EDITS_MAX)
-                    .for_each(|edit| edit.apply(&mut frames));
-                let mut file = sealed(&frames);
+                let edits = edits.iter().take(EDITS_MAX);
+                edits.for_each(|edit| edit.apply(&mut frames));
+                if *forged {
+                    fit(&mut frames);
+                }
+                let file = sealed(&frames);
+                let whole = file == *original;
+                (*block, file, whole)
+            }
+            Self::Damaged { height, bits, cut } => {
+                let (block, original) = &FILES[usize::from(*height) % FILES.len()];
+                let mut file = original.clone();
                 for bit in bits.iter().take(EDITS_MAX) {
                     let at = usize::from(bit / 8) % file.len();
                     file[at] ^= 1 << (bit % 8);
                 }
-                if let Some(cut) = cut {
-                    file.truncate(usize::from(*cut));
-                }
+                file.truncate(cut.map_or(file.len(), usize::from));
                 let whole = file == *original;
                 (*block, file, whole)
             }
@@ -211,6 +234,23 @@ fn sealed(frames: &[Frame]) -> Vec<u8> {
     let write = |frame: &Frame| writer.write(frame).expect("memory");
     frames.iter().for_each(write);
     writer.finish().0
+}
+
+/// As a forger does who knows how the end is made.
+fn fit(frames: &mut [Frame]) {
+    let (mut number, mut sum) = (0, LtHash::EMPTY);
+    for frame in frames {
+        match frame {
+            Frame::Accounts(accounts) => {
+                number += accounts.len() as u64;
+                accounts
+                    .iter()
+                    .for_each(|(address, account)| sum.add(address, account));
+            }
+            Frame::End(count, lthash) => (*count, **lthash) = (number, sum.clone()),
+            _ => {}
+        }
+    }
 }
 
 impl Edit {
@@ -282,8 +322,7 @@ mod tests {
             let (block, file, whole) = File::Changed {
                 height: 8,
                 edits: edits.into_iter().collect(),
-                bits: vec![],
-                cut: None,
+                forged: true,
             }
             .make();
             let plan = Plan {
@@ -297,5 +336,6 @@ mod tests {
         };
         assert_eq!(whole(None), (true, true));
         assert_eq!(whole(Some(What::Balance(1))), (false, false));
+        assert_eq!(whole(Some(What::Nonce(1 << 40))), (false, false));
     }
 }

@@ -284,9 +284,10 @@ impl Ask {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut path = match usize::from(self.route) {
-            at if at < ROUTES.len() => ROUTES[at].to_owned(),
-            at => OPEN[at % OPEN.len()].to_owned() + &self.part.text(),
+        let route = usize::from(self.route) % (ROUTES.len() + OPEN.len());
+        let mut path = match ROUTES.get(route) {
+            Some(whole) => (*whole).to_owned(),
+            None => OPEN[route - ROUTES.len()].to_owned() + &self.part.text(),
         };
         for (number, (key, value)) in self.query.iter().take(4).enumerate() {
             path.push(if number == 0 { '?' } else { '&' });
