@@ -347,13 +347,13 @@ impl Body {
             Self::Transfer { which, damage } => {
                 let known = &story().transfers;
                 let known = &known[usize::from(*which) % known.len()];
-                let mut text = WireTransfer::from_signed(known, &story().genesis.domain);
+                let text = WireTransfer::from_signed(known, &story().genesis.domain);
+                let mut text = text.into_bytes();
                 if let Some((at, byte)) = damage {
                     let at = usize::from(*at) % text.len();
-                    let byte = char::from(byte % 128).to_string();
-                    text.replace_range(at..=at, &byte);
+                    text[at] = *byte;
                 }
-                text.into_bytes()
+                text
             }
             Self::Json(text) => text.clone().into_bytes(),
             Self::Null => b"null".to_vec(),
