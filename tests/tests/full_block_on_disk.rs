@@ -1,17 +1,22 @@
 //! The largest legal block through the real database: stored, applied, read back after reopening,
-//! left in a reorganization and joined again. No bound of the store is smaller than consensus has.
+//! left in a reorganization and joined again; and through the API of a node that has it. No bound of
+//! either is smaller than consensus has.
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 #[path = "../../node/core/tests/workshop/mod.rs"]
 mod workshop;
 
+#[expect(dead_code, reason = "shared with the tests of the command line")]
+mod program;
+
 use std::path::Path;
 
 use archivas::store::Store;
 use archivas_core::chain::{BlockOutcome, Chain};
-use archivas_core::params::{BLOCK_BYTES_MAX, Genesis};
+use archivas_core::params::{BLOCK_BYTES_MAX, BLOCK_TRANSFERS_MAX, Genesis};
 use archivas_core::storage::MemoryStorage;
+use program::Node;
 use redb::backends::FileBackend;
 use workshop::fullest::*;
 use workshop::*;
@@ -61,4 +66,32 @@ fn the_fullest_block_is_kept_left_and_joined_again_on_disk() {
     assert!(moved.unwrap().tip_change.is_some());
     assert_eq!(chain.tip().id, full.id());
     assert_eq!(accounts(&chain), after);
+}
+
+#[test]
+fn the_fullest_block_is_answered_by_the_api() {
+    let folder = tempfile::tempdir().unwrap();
+    let genesis = crowd();
+    let mut chain = open(&folder.path().join("archivas.redb"), &genesis);
+    let full = valid(&chain, address(9), &fullest_body(&genesis));
+    take(&mut chain, &full);
+    drop(chain);
+    let rules = folder.path().join("genesis.json");
+    std::fs::write(&rules, genesis.to_json()).unwrap();
+    let [rules, dir] = [&rules, folder.path()].map(|path| path.to_str().unwrap());
+    let node = Node::start(&[
+        "node",
+        "--json",
+        "--genesis",
+        rules,
+        "--data-dir",
+        dir,
+        "--http",
+        "127.0.0.1:0",
+        "--p2p",
+        "127.0.0.1:0",
+    ]);
+    let block = node.get("/block/1");
+    assert_eq!(block["hash"], full.id().to_string());
+    assert_eq!(block["txs"].as_array().unwrap().len(), BLOCK_TRANSFERS_MAX);
 }

@@ -27,6 +27,8 @@ use crate::world::{Act, HarnessError, Mined, Moment, NodeIndex, World};
 
 /// The longest that the player sleeps without looking.
 const PAUSE_MAX: Millis = Millis::from_secs(5);
+/// Two ties in a row may be chance; nobody mines any more who could make a third.
+const TIES_MAX: u64 = 3;
 /// In phase two so many blocks are mined for the transfers that wait: each has room for thousands.
 const ROUNDS_MAX: u64 = 4;
 /// How often a block that the plan demands is tried.
@@ -260,14 +262,7 @@ impl<W: World> Player<'_, W> {
             return Ok(());
         };
         self.stage.awaits_agreement = true;
-        let last = self.mine_surely(miner).await?;
-        let place = (self.stage.world.now(), Some(miner));
-        self.stage
-            .tally
-            .check(checks::PROGRESS, last.is_some(), place, || {
-                "in a quiet network the node could not mine one more block".to_owned()
-            });
-        let mut agreed = self.wait_for_agreement().await?;
+        let mut agreed = self.agree_on_a_block(miner).await?;
         if agreed && !self.stage.plan.expect.core.is_empty() {
             agreed = self.mine_what_waits().await?;
         }
@@ -290,6 +285,27 @@ impl<W: World> Player<'_, W> {
         self.stage.tally.add(found);
         self.stage.tell_violations();
         Ok(())
+    }
+
+    /// A block after which the nodes agree. Where another came at the same time, from a node that need
+    /// not agree, they may stand on two sides of a tie until the next one: then the miner makes that.
+    async fn agree_on_a_block(&mut self, miner: NodeIndex) -> Result<bool, HarnessError> {
+        for _ in 0..TIES_MAX {
+            let mined = self.mine_surely(miner).await?;
+            let place = (self.stage.world.now(), Some(miner));
+            self.stage
+                .tally
+                .check(checks::PROGRESS, mined.is_some(), place, || {
+                    "in a quiet network the node could not mine one more block".to_owned()
+                });
+            if self.wait_for_agreement().await? {
+                return Ok(true);
+            }
+            if !self.stage.is_tied() {
+                break;
+            }
+        }
+        Ok(false)
     }
 
     /// Phase two begins: every fault ends for the core, whose nodes come up and must agree from now on.
@@ -317,8 +333,7 @@ impl<W: World> Player<'_, W> {
             let (false, Some(miner)) = (waiting.is_empty(), miner) else {
                 break;
             };
-            self.mine_surely(miner).await?;
-            if !self.wait_for_agreement().await? {
+            if !self.agree_on_a_block(miner).await? {
                 return Ok(false);
             }
         }

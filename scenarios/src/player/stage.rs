@@ -95,6 +95,14 @@ impl<'a, W: World> Stage<'a, W> {
             .then_some(first)
     }
 
+    /// Whether all nodes that are up have a tip of the same work.
+    pub(super) fn is_tied(&self) -> bool {
+        let work = |node: NodeIndex| self.nodes[node.0].tip.map(|tip| tip.chainwork);
+        let mut works = self.up_nodes().map(work);
+        let first = works.next().flatten();
+        first.is_some() && works.all(|work| work == first)
+    }
+
     /// Every node and its tip, in words.
     pub(super) fn describe_tips(&self) -> String {
         let words = self.plan.node_indices().map(|node| {
@@ -179,8 +187,8 @@ impl<'a, W: World> Stage<'a, W> {
 
     /// Does `act`, counts the fault that it is, and tells it; whether it changed anything.
     pub(super) async fn act(&mut self, act: &Act) -> Result<bool, HarnessError> {
-        if matches!(act, Act::Stop(_) | Act::Kill(_) | Act::PowerLoss(_)) {
-            // The last look before the life ends: what was shown must be there afterwards.
+        if ends_a_life(act) || changes_a_disk(act) {
+            // The last look before: what was shown must be there afterwards, or is gone with its disk.
             self.look().await?;
         }
         if self.world.act(act).await? == Effect::Nothing {
@@ -212,7 +220,6 @@ impl<'a, W: World> Stage<'a, W> {
             }
             Act::Disturb(disturbance) => {
                 if let Disturbance::Wipe(node) | Disturbance::PutBack(node) = disturbance {
-                    // What it had shown is gone with its disk.
                     self.nodes[node.0].tip = None;
                 }
                 self.row(Happening::Disturbed(act.name(), disturbance.nodes()));
@@ -331,4 +338,13 @@ impl<'a, W: World> Stage<'a, W> {
         }
         outcome
     }
+}
+
+const fn ends_a_life(act: &Act) -> bool {
+    matches!(act, Act::Stop(_) | Act::Kill(_) | Act::PowerLoss(_))
+}
+
+const fn changes_a_disk(act: &Act) -> bool {
+    use Disturbance::{CopyImage, PutBack, Wipe};
+    matches!(act, Act::Disturb(Wipe(_) | PutBack(_) | CopyImage(_)))
 }
