@@ -3,6 +3,11 @@
 //! either is smaller than consensus has.
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "real processes live in real time, and are waited for by threads"
+)]
 
 #[path = "../../node/core/tests/workshop/mod.rs"]
 mod workshop;

@@ -1,7 +1,12 @@
-//! The strict codec over everything that goes on the wire or to disk from this floor: what is
-//! written reads back; what reads was written so; nothing panics.
+//! The strict codec over everything that goes on the wire or to disk: what is
+//! written reads back; what reads was written so; nothing panics. Messages stand in `p2p::message`.
+
+use std::net::IpAddr;
 
 use archivas_core::ledger::Undo;
+use archivas_core::p2p::address::PeerAddress;
+use archivas_core::p2p::bans::Ban;
+use archivas_core::p2p::place::{Group, Place};
 use archivas_core::primitives::codec::DecodeError;
 use archivas_core::primitives::{
     Account, AccountNonce, Address, Amount, Block, BlockId, BoundedString, BoundedVec,
@@ -129,6 +134,8 @@ fn every_type_reads_only_its_own(bytes: &[u8]) -> Result<(), TestCaseError> {
     reads_only_its_own::<Undo>(bytes)?;
     reads_only_its_own::<TxLocation>(bytes)?;
     reads_only_its_own::<Walk>(bytes)?;
+    reads_only_its_own::<(Place, Ban)>(bytes)?;
+    reads_only_its_own::<(Group, BoundedVec<PeerAddress, 2>, u64, SignedTransfer)>(bytes)?;
     reads_only_its_own::<Work>(bytes)?;
     reads_only_its_own::<CompactTarget>(bytes)?;
     reads_only_its_own::<Domain>(bytes)?;
@@ -197,6 +204,9 @@ proptest! {
         let address = |byte| Address::from_bytes([byte; 20]);
         let before = vec![(address(1), account), (address(2), Account::default())];
         both_ways(&Undo { before }, &changes)?;
+        let reason = BoundedString::new("undecodable").expect("a code of ours is short");
+        both_ways(&Ban { until: Timestamp::new(a), reason }, &changes)?;
+        both_ways(&Place::of(IpAddr::from(ids.0.first_chunk::<16>().copied().expect("32 bytes"))), &changes)?;
     }
 
     #[test]
