@@ -3,6 +3,7 @@
 use super::*;
 use redb::backends::InMemoryBackend;
 use std::io;
+use std::sync::Condvar;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 fn batch(rows: &[(Table, &str, Option<&str>)]) -> Batch {
@@ -226,4 +227,71 @@ fn a_created_database_is_opened_empty() {
     Store::create(disk.clone()).unwrap();
     let store = Store::open(disk).unwrap();
     assert_eq!(store.get(Table::Meta, b"tip").unwrap(), None);
+}
+
+/// Memory whose syncs wait while the gate is shut.
+#[derive(Clone, Debug, Default)]
+struct Gated {
+    bytes: Arc<InMemoryBackend>,
+    gate: Arc<(Mutex<Gate>, Condvar)>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    shut: bool,
+    waits: bool,
+}
+
+impl Gated {
+    fn set_shut(&self, shut: bool) {
+        self.gate.0.lock().unwrap().shut = shut;
+        self.gate.1.notify_all();
+    }
+
+    fn await_waiting(&self) {
+        let gate = self.gate.0.lock().unwrap();
+        drop(self.gate.1.wait_while(gate, |gate| !gate.waits).unwrap());
+    }
+}
+
+impl StorageBackend for Gated {
+    fn len(&self) -> io::Result<u64> {
+        self.bytes.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.bytes.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.bytes.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        let mut gate = self.gate.0.lock().unwrap();
+        gate.waits = gate.shut;
+        self.gate.1.notify_all();
+        drop(self.gate.1.wait_while(gate, |gate| gate.shut).unwrap());
+        Ok(())
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.bytes.write(offset, data)
+    }
+}
+
+#[test]
+fn snapshots_are_taken_and_read_while_a_commit_stands_still_in_the_disk() {
+    let disk = Gated::default();
+    let mut store = Store::open(disk.clone()).unwrap();
+    let tip = |tip| batch(&[(Table::Meta, "tip", Some(tip))]);
+    store.commit(tip("1")).unwrap();
+    let api = store.clone();
+    let read = || api.snapshot().unwrap().get(Table::Meta, b"tip").unwrap();
+    disk.set_shut(true);
+    std::thread::scope(|scope| {
+        let commit = scope.spawn(|| store.commit(tip("2")));
+        disk.await_waiting();
+        assert_eq!(read(), Some(b"1".to_vec()));
+        assert_eq!(read(), Some(b"1".to_vec()));
+        disk.set_shut(false);
+        commit.join().unwrap().unwrap();
+    });
+    assert_eq!(read(), Some(b"2".to_vec()));
 }
