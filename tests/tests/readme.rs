@@ -20,7 +20,7 @@ use program::{Ended, Node, run};
 use serde_json::Value;
 
 /// Every command of the README, and what runs it: a test, or a script that `.ci/run` calls.
-const HELD: [(&str, &str); 12] = [
+const HELD: [(&str, &str); 14] = [
     (
         "cargo sim run partition-heals --seed 7",
         "the_first_command_shows_a_fork_its_healing_and_a_digest",
@@ -58,6 +58,14 @@ const HELD: [(&str, &str); 12] = [
     (
         "cargo sim explore partition-heals --count 200",
         "scenarios_are_listed_explored_and_timed",
+    ),
+    (
+        "cargo sim run swarm --seed 7 --html run.html",
+        "a_drawn_half_hour_makes_a_page_and_a_disk_is_swept",
+    ),
+    (
+        "cargo sim sweep first-blocks",
+        "a_drawn_half_hour_makes_a_page_and_a_disk_is_swept",
     ),
     (
         "cargo sim run restart-keeps-tip --world processes",
@@ -205,4 +213,23 @@ fn scenarios_are_listed_explored_and_timed() {
         bench.contains("simulated seconds per CPU second"),
         "{bench}"
     );
+}
+
+#[test]
+fn a_drawn_half_hour_makes_a_page_and_a_disk_is_swept() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let page = folder.path().join("run.html");
+    let page = page.to_str().expect("a path of ours");
+    let command = "cargo sim run swarm --seed 7 --html run.html";
+    let shown = sim(command, ("run.html", page), &[]);
+    assert!(shown.contains("best chain"), "{shown}");
+    let page = std::fs::read_to_string(page).expect("the page");
+    assert!(
+        page.contains("<canvas"),
+        "no canvas in {} bytes",
+        page.len()
+    );
+    let sweep = "cargo sim sweep first-blocks";
+    let swept = sim(sweep, AS_IT_STANDS, &["--budget", "1s"]);
+    assert!(swept.contains("PASS"), "{swept}");
 }
