@@ -142,6 +142,8 @@ try_one() {
     local patch=$1 name scenario sweep test log outcome=2 begun=$SECONDS
     name=$(basename "$patch" .patch) core_s=0 log=$scratch/$name.log
     scenario=$(field "$patch" scenario) sweep=$(field "$patch" sweep) test=$(field "$patch" test)
+    # A path is one of the repository's; runs stand elsewhere.
+    case $scenario in */*) scenario=$tree/$scenario ;; esac
     if ! patch_tree "$patch" 2>"$log"; then
         say "NO APPLY" "-" "-" "does not apply: $(head -n 1 "$log")"
         return 1

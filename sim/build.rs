@@ -8,6 +8,6 @@ fn main() {
     let version = Command::new(rustc).arg("--version").output().ok();
     let version = version.and_then(|output| String::from_utf8(output.stdout).ok());
     let version = version.as_deref().map_or("unknown", str::trim);
-    println!("cargo:rustc-env=ARCHIVAS_SIM_RUSTC={version}");
+    println!("cargo:rustc-env=SIM_RUSTC={version}");
     println!("cargo:rerun-if-changed=build.rs");
 }

@@ -34,7 +34,7 @@ impl Build {
         Self {
             commit: archivas::cli::version::build_info().commit,
             lock: format!("{:032x}", xxh3_128(include_bytes!("../../Cargo.lock"))),
-            rustc: env!("ARCHIVAS_SIM_RUSTC").into(),
+            rustc: env!("SIM_RUSTC").into(),
         }
     }
 

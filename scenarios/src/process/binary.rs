@@ -66,6 +66,10 @@ pub(super) async fn check(path: &Path, wanted: &Build) -> Result<(), HarnessErro
         .output()
         .await
         .map_err(|error| broken(error.to_string()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(broken(said.trim().to_owned()));
+    }
     let found: Build =
         serde_json::from_slice(&output.stdout).map_err(|error| broken(error.to_string()))?;
     if found == *wanted {
