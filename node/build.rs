@@ -7,11 +7,11 @@ fn main() {
     let commit = git(&["rev-parse", "HEAD"]);
     let time = git(&["log", "-1", "--format=%cI"]);
     println!(
-        "cargo:rustc-env=ARCHIVAS_BUILD_COMMIT={}",
+        "cargo:rustc-env=BUILD_COMMIT={}",
         commit.as_deref().unwrap_or("unknown")
     );
     println!(
-        "cargo:rustc-env=ARCHIVAS_BUILD_TIME={}",
+        "cargo:rustc-env=BUILD_TIME={}",
         time.as_deref().unwrap_or("unknown")
     );
     println!("cargo:rerun-if-changed=build.rs");

@@ -209,6 +209,17 @@ fn no_code_outside_tests_unwraps() {
     assert_none("say with expect() why it holds", &places);
 }
 
+/// `cargo run` hands what a build script sets to the program, and the node refuses settings that it does
+/// not know.
+#[test]
+fn no_build_script_sets_what_the_node_reads_as_a_setting() {
+    let places = places_of(&["rustc-env=ARCHIVAS"], |_| false);
+    assert_none(
+        "settings begin with ARCHIVAS_, build stamps do not",
+        &places,
+    );
+}
+
 #[test]
 fn every_file_says_what_lives_in_it() {
     let sources = sources();

@@ -11,8 +11,8 @@ pub fn build_info() -> BuildInfo {
     let version = env!("CARGO_PKG_VERSION");
     BuildInfo {
         version: version.to_owned(),
-        commit: env!("ARCHIVAS_BUILD_COMMIT").to_owned(),
-        built_at: env!("ARCHIVAS_BUILD_TIME").to_owned(),
+        commit: env!("BUILD_COMMIT").to_owned(),
+        built_at: env!("BUILD_TIME").to_owned(),
         agent: format!("archivas/{version}"),
     }
 }
