@@ -162,6 +162,11 @@ impl Node {
         assert!(sent.success());
     }
 
+    /// Kills it, at once: no other program is started for it.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("our child");
+    }
+
     /// Ends its standard input.
     pub fn end_input(&mut self) {
         drop(self.child.stdin.take());
