@@ -14,7 +14,7 @@ for target in $(cargo fuzz list); do
     [ -x "$built/$target" ] || continue
     cp "$built/$target" "$OUT/"
     if [ -d "corpus/$target" ]; then
-        (cd "corpus/$target" && zip -q "$OUT/${target}_seed_corpus.zip" seed-*)
+        (cd "corpus/$target" && zip -q "$OUT/${target}_seed_corpus.zip" seed-* $(ls | grep "^kept-" || true))
     fi
     [ ! -f "dictionaries/$target.dict" ] || cp "dictionaries/$target.dict" "$OUT/"
 done

@@ -7,7 +7,7 @@ use archivas_core::p2p::frame::{FRAME_HEADER_BYTES, FrameHeader, frame, payload_
 use archivas_core::p2p::message::Message;
 use archivas_core::params::networks;
 use archivas_core::primitives::{
-    Account, Block, SignedTransfer, WireTransfer, block, codec, decode, encode,
+    Account, Block, DecodeError, SignedTransfer, WireTransfer, block, codec, decode, encode,
 };
 use archivas_core::rules::{Invalid, Law, check_block, check_transfer};
 use archivas_core::schema::{HeaderRecord, TxLocation, Walk};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::memory::bounded;
+use crate::reach;
 
 static LAW: LazyLock<Law> = LazyLock::new(|| networks::dev().law());
 static RULES: LazyLock<model::Genesis> = LazyLock::new(|| {
@@ -25,7 +26,17 @@ static RULES: LazyLock<model::Genesis> = LazyLock::new(|| {
 
 /// The name of a verdict, the same on both sides.
 fn name<T>(verdict: &Result<T, Invalid>) -> Option<&'static str> {
-    verdict.as_ref().err().map(Invalid::code)
+    let name = verdict.as_ref().err().map(Invalid::code);
+    name.into_iter().for_each(reach::rule);
+    name
+}
+
+/// Reads within bounded memory.
+fn read<T>(
+    bytes: &[u8],
+    decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    bounded(bytes, decode).inspect_err(|error| reach::unread(*error))
 }
 
 /// The first byte chooses the form: as in a block, or JSON.
@@ -38,7 +49,7 @@ pub fn tx_decode(bytes: &[u8]) {
 }
 
 fn compact_transfer(bytes: &[u8]) {
-    let ours = bounded(bytes, decode::<SignedTransfer>);
+    let ours = read(bytes, decode::<SignedTransfer>);
     let theirs = model::Transfer::parse(bytes);
     assert_eq!(ours.is_ok(), theirs.is_ok(), "{ours:?}, and {theirs:?}");
     let (Ok(ours), Ok(theirs)) = (ours, theirs) else {
@@ -69,7 +80,7 @@ fn wire_transfer(text: &[u8]) {
 
 /// The bytes are a block.
 pub fn block_decode(bytes: &[u8]) {
-    let ours = bounded(bytes, Block::decode);
+    let ours = read(bytes, Block::decode);
     let theirs = model::Block::parse(bytes);
     assert_eq!(ours.is_ok(), theirs.is_ok(), "{ours:?}, and {theirs:?}");
     let (Ok(ours), Ok(theirs)) = (ours, theirs) else {
@@ -96,16 +107,19 @@ pub fn frame_codec(bytes: &[u8]) {
     };
     let header = FrameHeader::decode(header);
     assert_eq!(header.encode(), bytes[..FRAME_HEADER_BYTES]);
+    let foreign = header.admit(networks::dev().network_magic());
+    let _ = foreign.inspect_err(|error| reach::frame(*error));
     // A fuzzer finds no checksum: it is checked, and then the payload is read in any case.
     if let Ok(length) = header.admit(header.magic) {
         assert!(length <= payload_max(header.kind), "the bound of the kind");
         let payload = &rest[..length.min(rest.len())];
-        if length == payload.len() && header.verify(payload).is_ok() {
+        let verified = header.verify(payload);
+        if length == payload.len() && verified.inspect_err(|error| reach::frame(*error)).is_ok() {
             let whole = frame(header.magic, header.kind, payload);
             assert_eq!(whole, bytes[..FRAME_HEADER_BYTES + length]);
         }
     }
-    let Ok(Some(message)) = bounded(rest, |rest| Message::decode(header.kind, rest)) else {
+    let Ok(Some(message)) = read(rest, |rest| Message::decode(header.kind, rest)) else {
         return;
     };
     assert_eq!(
@@ -127,7 +141,7 @@ pub fn undo_decode(bytes: &[u8]) {
         3 => row_is_strict::<TxLocation>(row),
         4 => row_is_strict::<Walk>(row),
         _ => {
-            if let Ok(transfers) = bounded(row, block::decode_body) {
+            if let Ok(transfers) = read(row, block::decode_body) {
                 assert_eq!(block::encode_body(&transfers), row);
             }
         }
@@ -135,7 +149,7 @@ pub fn undo_decode(bytes: &[u8]) {
 }
 
 fn row_is_strict<T: Serialize + DeserializeOwned>(row: &[u8]) {
-    if let Ok(value) = bounded(row, codec::decode::<T>) {
+    if let Ok(value) = read(row, codec::decode::<T>) {
         assert_eq!(encode(&value), row, "one encoding");
     }
 }

@@ -12,6 +12,7 @@ use archivas_core::p2p::peer::{Direction, PeerId};
 use archivas_core::primitives::{Instant, Millis, Now, Timestamp};
 use archivas_core::storage::MemoryStorage;
 
+use crate::reach;
 use crate::story::{hello, story};
 
 /// Strangers at a time.
@@ -164,5 +165,11 @@ impl Desk {
         }
         self.node.check_invariants();
         wanted
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        reach::node(self.node.probes());
     }
 }

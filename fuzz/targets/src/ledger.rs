@@ -2,6 +2,8 @@
 
 use archivas_tests::differential::{Kind, Op, World};
 
+use crate::reach;
+
 /// More events find nothing that fewer do not, and cost a fuzzer its speed: each is several blocks or
 /// transfers, and most of the time goes into their signatures.
 const EVENTS_MAX: usize = 24;
@@ -84,4 +86,8 @@ fn play(bytes: &[u8], kinds: &[Kind]) {
         Op { kind, seed }.run(&mut world);
     }
     world.compare_all();
+    let counts = &world.counts;
+    for tally in [&counts.outcomes, &counts.culprits, &counts.pool] {
+        tally.keys().copied().for_each(reach::rule);
+    }
 }

@@ -2,6 +2,8 @@
 //! when something does not hold. A fuzzer runs them (`fuzz/fuzz_targets/`), and without one
 //! `cargo test` runs them over the seeds and over every input that once failed.
 
+mod addresses;
+pub mod corpus;
 mod decode;
 mod desk;
 mod host;
@@ -12,6 +14,7 @@ mod numbers;
 #[cfg(feature = "plans")]
 mod plans;
 mod presync;
+pub mod reach;
 mod saved;
 pub mod seeds;
 mod session;
@@ -23,6 +26,7 @@ mod story;
 mod tracker;
 mod web;
 
+pub use addresses::addrbook;
 pub use decode::{block_decode, frame_codec, tx_decode, undo_decode};
 pub use keys::keystore_address;
 pub use ledger::{block_tree, ledger_model, mempool_reorg, mempool_sim};
@@ -54,7 +58,7 @@ pub struct Target {
 }
 
 /// All targets, in the order of the list in `fuzz/README.md`.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 22] = [
     Target {
         name: "tx_decode",
         proves: "a transfer reads, encodes and is judged as the model says, in blocks and as JSON",
@@ -119,6 +123,11 @@ pub const TARGETS: [Target; 21] = [
         name: "storage_crash",
         proves: "power lost in a commit leaves the state before or after it, and nothing else",
         proof: storage_crash,
+    },
+    Target {
+        name: "addrbook",
+        proves: "whatever is told or stored, the book is bounded and keeps who answers",
+        proof: addrbook,
     },
     Target {
         name: "config_load",

@@ -12,6 +12,7 @@ use archivas_core::p2p::peer::{Direction, PeerId};
 use archivas_core::primitives::{Instant, Millis, Now};
 use archivas_core::storage::MemoryStorage;
 
+use crate::reach;
 use crate::story::{Saying, hello, story};
 
 /// More steps cost a fuzzer its speed.
@@ -122,6 +123,7 @@ pub fn peer_session(bytes: &[u8]) {
         session.settle();
     }
     session.meet_honest_peer();
+    reach::node(session.node.probes());
 }
 
 impl Session {

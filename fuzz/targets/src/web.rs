@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex, split};
 use tokio_util::sync::CancellationToken;
 
 use crate::host::{Alone, Paused, in_time, node, run};
+use crate::reach;
 use crate::story::story;
 
 /// More requests find nothing that fewer do not.
@@ -146,6 +147,7 @@ pub fn http_api(bytes: &[u8]) {
         assert!(running.done.try_recv().is_err(), "the node has stopped");
         running.stop.cancel();
         let ended = in_time(PATIENCE, running.done).await;
+        reach::node(&running.probes);
         let ended = ended.expect("a node stops in time").expect("and says so");
         ended.expect("memory does not fail");
     });

@@ -1,40 +1,27 @@
 //! Without a fuzzer: every target over its seeds and over each input that once failed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use archivas_targets::TARGETS;
+use archivas_targets::{TARGETS, corpus, reach, seeds};
 
-fn inputs(folder: &str, target: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .join(folder);
-    let Ok(entries) = fs::read_dir(folder.join(target)) else {
-        return Vec::new();
-    };
-    let mut paths: Vec<_> = entries
-        .map(|entry| entry.expect("a readable folder").path())
-        .collect();
-    paths.sort();
-    paths
-}
-
-// One test, one thread: memory is counted for the whole process.
+// One test, one thread: memory, and what is reached, are counted for the whole process.
 #[test]
-fn no_target_has_a_finding_in_its_seeds_or_in_what_failed_before() {
+fn no_target_has_a_finding_in_its_corpus_or_in_what_failed_before_and_the_readme_tells_its_reach() {
     for target in TARGETS {
-        let mut seeds = inputs("corpus", target.name);
-        // What a fuzzer has added is not ours to keep.
-        seeds.retain(|path| path.to_string_lossy().contains("seed-"));
-        let kept = seeds
-            .iter()
-            .map(|path| fs::read(path).expect("a readable file"));
-        assert!(
-            kept.eq(archivas_targets::seeds::of(target.name)),
+        assert_eq!(
+            corpus::seeds(target.name),
+            seeds::of(target.name),
             "the seeds of {} are old: run cargo run -p archivas-targets --bin seeds",
             target.name
         );
-        for path in seeds.into_iter().chain(inputs("regressions", target.name)) {
+        let failed_before = corpus::folder("../regressions").join(target.name);
+        let regressions = corpus::files(&failed_before, |_| true);
+        // What a fuzzer has added here and nobody kept is not judged.
+        let committed = corpus::files(&corpus::folder(target.name), |path| {
+            corpus::is_seed(path) || corpus::is_kept(path)
+        });
+        for path in committed.into_iter().chain(regressions) {
             let bytes = fs::read(&path).expect("a readable file");
             let judged = std::panic::catch_unwind(|| (target.proof)(&bytes));
             assert!(
@@ -45,6 +32,15 @@ fn no_target_has_a_finding_in_its_seeds_or_in_what_failed_before() {
             );
         }
     }
+    what_the_readme_says_of_the_corpus_is_so();
+}
+
+fn what_the_readme_says_of_the_corpus_is_so() {
+    let readme = fs::read_to_string(corpus::folder("../README.md")).expect("fuzz/README.md");
+    assert!(
+        readme.contains(&reach::table(corpus::read)),
+        "fuzz/README.md shows another table than cargo run -p archivas-targets --bin reach"
+    );
 }
 
 #[test]

@@ -21,6 +21,7 @@ use core::net::{IpAddr, SocketAddr};
 use rand_core::Rng;
 
 pub use places::Slot;
+pub use rows::Loaded;
 
 /// What is known of one address.
 #[derive(Clone, Debug)]
