@@ -2,12 +2,14 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use super::lab::{Lab, Order};
 use super::*;
-use crate::chain::Thoroughness;
+use crate::chain::{Policy, Thoroughness};
 use crate::primitives::{Header, Height, Millis, SignedTransfer};
 use crate::rules::Invalid;
+use crate::storage::{Batch, StorageError};
 
 #[test]
 fn the_first_comer_stays_among_equals_also_after_a_restart() {
@@ -352,4 +354,56 @@ fn a_walk_turns_when_another_branch_overtakes_its_target() {
         chain.step(LATE).unwrap();
     }
     assert_eq!(chain.tip().id, more[1]);
+}
+
+/// A store that counts how often accounts are read: whoever applies or reverts a block reads those
+/// that it touches.
+struct Counting {
+    store: MemoryStorage,
+    account_reads: Cell<u64>,
+}
+
+impl Reader for Counting {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        let read = u64::from(table == Table::Accounts);
+        self.account_reads.set(self.account_reads.get() + read);
+        self.store.get(table, key)
+    }
+
+    fn scan(&self, table: Table, scan: &Scan) -> Result<Vec<Row>, StorageError> {
+        self.store.scan(table, scan)
+    }
+}
+
+impl Storage for Counting {
+    fn commit(&mut self, batch: Batch) -> Result<(), StorageError> {
+        self.store.commit(batch)
+    }
+}
+
+#[test]
+fn of_a_lighter_branch_of_five_hundred_blocks_none_is_executed_until_it_is_heavier() {
+    let mut lab = Lab::new();
+    let store = Counting {
+        store: MemoryStorage::new(),
+        account_reads: Cell::new(0),
+    };
+    let mut chain = Chain::open(store, lab.genesis.clone()).unwrap();
+    chain.set_policy(Policy {
+        reorg_depth_max: 1_000,
+        ..Policy::default()
+    });
+    let ours = lab.line(lab.root, 500, 1);
+    give_all(&mut chain, &lab, &ours);
+    let theirs = lab.line(lab.root, 501, 2);
+    let before = chain.storage.account_reads.get();
+    assert!(before >= 500, "a block that is applied reads accounts");
+    give_all(&mut chain, &lab, &theirs[..500]);
+    assert_eq!(chain.storage.account_reads.get(), before);
+    give_all(&mut chain, &lab, &theirs[500..]);
+    while chain.is_walking() {
+        chain.step(LATE).unwrap();
+    }
+    assert_eq!(chain.tip().id, theirs[500]);
+    assert!(chain.storage.account_reads.get() > before);
 }
