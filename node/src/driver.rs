@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use archivas_core::node::{Action, Answer, Event, Finding, JobId, Node, Ticket, TipInfo};
+use archivas_core::node::{Action, Answer, Event, Finding, JobId, Ticket, TipInfo};
 use archivas_core::p2p::frame::frame;
 use archivas_core::p2p::peer::{Direction, PeerId};
 use archivas_core::params::peers::CHECKS_MAX;
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connections::{self, NET_EVENTS_MAX, NetEvent, NetSender, Outbox};
 use crate::metrics::Metrics;
 use crate::ports::{Checker, Clock, Command, Host, Network, Spawner};
+use crate::record::Desk;
 use alarm::{Alarm, is_over};
 pub use stop::{Broken, StopError};
 
@@ -83,7 +84,7 @@ struct Link {
 /// The loop's own state, beside the node's.
 pub struct Driver<H: Host, S: Storage> {
     host: H,
-    node: Node<S>,
+    node: Desk<S>,
     law: Arc<Law>,
     magic: [u8; 4],
     links: BTreeMap<PeerId, Link>,
@@ -104,7 +105,7 @@ impl<H: Host, S: Storage> Driver<H, S> {
     /// A loop around `node`, which is of the network with `magic`.
     pub fn new(
         host: H,
-        node: Node<S>,
+        node: Desk<S>,
         magic: [u8; 4],
         feeds: Feeds,
         publishing: Publishing,
@@ -234,7 +235,7 @@ impl<H: Host, S: Storage> Driver<H, S> {
             }
             Command::SubmitBlock(block, answer) => {
                 let ticket = self.ticket(answer);
-                self.node.handle_block(ticket, block);
+                self.node.handle_block(now, ticket, block);
             }
             Command::Operate(order, answer) => {
                 let ticket = self.ticket(answer);
@@ -413,7 +414,8 @@ impl<H: Host, S: Storage> Driver<H, S> {
         let congested = link.outbox.is_congested();
         if congested != link.congested {
             link.congested = congested;
-            self.node.handle_congestion(peer, congested);
+            let now = self.host.clock().now();
+            self.node.handle_congestion(now, peer, congested);
         }
     }
 

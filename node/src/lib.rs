@@ -16,6 +16,7 @@ pub mod life;
 pub mod live;
 pub mod metrics;
 pub mod ports;
+pub mod record;
 pub mod service;
 pub mod snapshot;
 pub mod store;

@@ -24,6 +24,7 @@ use crate::life::{Life, LifeHost};
 use crate::metrics::Metrics;
 pub use crate::ports::BuildInfo;
 use crate::ports::{Clock, Command, Host, Listener, LocalStream, Machine, Network, Spawner};
+use crate::record::{Desk, Recording};
 use crate::store::Store;
 
 /// Stands for the operator's programs: they have no address.
@@ -54,6 +55,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The machine below, where there is one.
     pub machine: Option<Arc<dyn Machine>>,
+    /// Where this life is recorded, if it is.
+    pub record: Option<Arc<dyn Recording>>,
 }
 
 /// A started node. Dropping it does not stop the node.
@@ -285,7 +288,7 @@ fn open<H: Host>(
     store: &Store,
     settings: &Settings,
     p2p_addr: Option<SocketAddr>,
-) -> Result<Node<Store>, OpenError> {
+) -> Result<Desk<Store>, OpenError> {
     let config = NodeConfig {
         user_agent: settings.build.agent.clone(),
         listen_port: p2p_addr.map_or(0, |address| address.port()),
@@ -293,14 +296,13 @@ fn open<H: Host>(
         discover: settings.discover,
         policy: settings.policy,
     };
-    let genesis = settings.genesis.clone();
-    Node::open(
-        store.clone(),
-        genesis,
-        config,
-        settings.seed,
-        host.clock().now(),
-    )
+    let (genesis, now) = (settings.genesis.clone(), host.clock().now());
+    let node = Node::open(store.clone(), genesis, config.clone(), settings.seed, now)?;
+    let Some(recording) = settings.record.clone() else {
+        return Ok(Desk::new(node));
+    };
+    let what = (&settings.genesis, config, &settings.build);
+    Ok(Desk::recorded(node, recording, what, (settings.seed, now))?)
 }
 
 /// What the end of a life takes.
@@ -384,6 +386,7 @@ mod tests {
             build: build_info(),
             seed: [u8::try_from(number).expect("few nodes"); 32],
             machine: None,
+            record: None,
             limits: Limits::default(),
         }
     }

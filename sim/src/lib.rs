@@ -33,6 +33,7 @@ pub mod network;
 pub mod node;
 pub mod panics;
 pub mod pause;
+pub mod recording;
 pub mod report;
 pub mod runner;
 pub mod seed;

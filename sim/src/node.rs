@@ -431,6 +431,7 @@ impl SimNode {
             build: crate::host::constant_build(),
             seed,
             machine: None,
+            record: None,
             limits: archivas::http::Limits::default(),
             metrics: None,
         }

@@ -174,6 +174,7 @@ pub async fn node() -> (Alone, Running, Arc<ApiContext<Paused>>) {
         seed: [1; 32],
         limits: Limits::default(),
         machine: None,
+        record: None,
     };
     let running = start(host, store.clone(), settings)
         .await

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +22,11 @@ use crate::live::data_dir::DataDir;
 use crate::live::host::LiveHost;
 use crate::live::machine::LiveMachine;
 use crate::live::miner::{Miner, Pace};
+use crate::live::record_file::RecordFile;
 use crate::live::signals::{StopSignals, end_of_input};
 use crate::live::{entropy, logging, supervisor};
 use crate::ports::{Host, Spawner};
+use crate::record::{RECORD_MIB_DEFAULT, Recording};
 use crate::service::{self, Running, Settings};
 
 /// A development chain's pause between blocks, unless told otherwise.
@@ -37,6 +39,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct NodeArgs {
     #[command(flatten)]
     knobs: Knobs,
+    /// Record everything that this node is told, for `archivas-sim replay`; no key is in it
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Where the recording ends
+    #[arg(long, value_name = "MIB", requires = "record", default_value_t = RECORD_MIB_DEFAULT)]
+    record_mib: u64,
 }
 
 /// Every knob of a node, as flags over the environment.
@@ -141,7 +149,8 @@ pub async fn run(args: NodeArgs, global: &Global, output: &Output) -> Result<(),
 
     let directory = DataDir::lock(&config.data_dir)?;
     let store = directory.open_store()?;
-    let settings = settings(&config, &genesis).await?;
+    let mut settings = settings(&config, &genesis).await?;
+    settings.record = recording(&args)?;
     let host = LiveHost::start();
     let socket = admin_socket(&config.data_dir)?;
     let about = |failure: Failure| failure.about(&config.data_dir);
@@ -199,6 +208,20 @@ fn admin_socket(data_dir: &Path) -> Result<AdminSocket, Failure> {
     })
 }
 
+fn recording(args: &NodeArgs) -> Result<Option<Arc<dyn Recording>>, Failure> {
+    let Some(path) = &args.record else {
+        return Ok(None);
+    };
+    let file = RecordFile::create(path, args.record_mib.saturating_mul(1 << 20));
+    let file = file.map_err(|error| {
+        let path = path.display();
+        Failure::disk(format!(
+            "cannot begin the recording {path}: {error}; a recording needs a new file"
+        ))
+    })?;
+    Ok(Some(Arc::new(file)))
+}
+
 fn miner(running: &Running, clock: LiveClock, producer: Address, pace: Pace) -> Miner {
     let commands = running.commands.clone();
     let events = running.events.resubscribe();
@@ -234,6 +257,7 @@ async fn settings(config: &Config, genesis: &Genesis) -> Result<Settings, Failur
         build: version::build_info(),
         seed,
         limits: config.limits.clone(),
+        record: None,
         machine: Some(Arc::new(LiveMachine::new(config.data_dir.clone()))),
     })
 }

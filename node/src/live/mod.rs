@@ -12,6 +12,7 @@ pub mod logging;
 pub mod machine;
 pub mod miner;
 pub mod network;
+pub mod record_file;
 pub mod signals;
 pub mod snapshot_file;
 pub mod supervisor;

@@ -302,6 +302,7 @@ impl TestNode {
             seed: [number; 32],
             limits: Limits::default(),
             machine: None,
+            record: None,
         };
         let running = start(host.clone(), store.clone(), settings).await.unwrap();
         let api = TestApi::new(&host, &store, running.commands.clone());

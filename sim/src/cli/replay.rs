@@ -1,7 +1,11 @@
-//! `replay`: a failure again, exactly.
+//! `replay`: a failure again, exactly; or the life of a real node from its recording.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
+use archivas::live::data_dir::DATABASE;
+use archivas::record::{MAGIC, Mark, PlayError, Played};
 use archivas_scenarios::outcome::Verdict;
 use clap::Args;
 
@@ -10,14 +14,18 @@ use super::report::{self, Cost};
 use super::rows::Watcher;
 use super::{Trouble, code_of, exit};
 use crate::failure::{BadFailure, Build, Failure, what_failed};
+use crate::recording;
 use crate::runner::{self, RunReport, two_digests};
 use crate::trace::Digest;
 
 /// `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The failure.json of a run that did not pass
-    failure: PathBuf,
+    /// The failure.json of a run that did not pass, or what `archivas node --record` wrote
+    file: PathBuf,
+    /// Of a recording: a copy of the node's data directory from before its start; left as it is
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
     /// The digest that the run must have
     #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
     expect: Option<Digest>,
@@ -25,7 +33,10 @@ pub struct ReplayArgs {
 
 /// Replays it. The exit code is that of the failure, or 16 when it is another run.
 pub fn replay(args: &ReplayArgs, output: &Output) -> Result<u8, Trouble> {
-    let (failure, plan) = Failure::read(&args.failure).map_err(trouble_of)?;
+    if let Some(recording) = read_recording(&args.file) {
+        return replay_recording(args, &recording, output);
+    }
+    let (failure, plan) = Failure::read(&args.file).map_err(trouble_of)?;
     for difference in Build::ours().differences(&failure.build) {
         output.complain(&format!("warning: {difference}"));
     }
@@ -56,7 +67,7 @@ pub fn replay(args: &ReplayArgs, output: &Output) -> Result<u8, Trouble> {
     let cost = Cost { real_s, events };
     report::print(output, &plan, &outcome, cost, &watcher.tree);
     report::print_verdict(output, &outcome, None);
-    let known = Some((&failure, args.failure.as_path()));
+    let known = Some((&failure, args.file.as_path()));
     let why = difference(args, &failure, &outcome, digest);
     let mut json = report::to_json(&outcome, cost, known);
     json["not_reproduced"] = why.clone().into();
@@ -76,6 +87,59 @@ pub fn replay(args: &ReplayArgs, output: &Output) -> Result<u8, Trouble> {
         ));
     }
     Ok(code_of(outcome.verdict()))
+}
+
+/// The file, if it is a recording.
+fn read_recording(path: &Path) -> Option<Vec<u8>> {
+    let mut file = File::open(path).ok()?;
+    let mut head = [0; MAGIC.len()];
+    file.read_exact(&mut head).ok()?;
+    let mut bytes = head.to_vec();
+    file.read_to_end(&mut bytes).ok()?;
+    (head == MAGIC).then_some(bytes)
+}
+
+/// Plays a recorded life. The exit code is 0, or 16 when the node differs from the recorded one.
+fn replay_recording(args: &ReplayArgs, recording: &[u8], output: &Output) -> Result<u8, Trouble> {
+    let database = args.data_dir.as_ref().map(|dir| dir.join(DATABASE));
+    let database = database.map(|path| {
+        std::fs::read(&path).map_err(|error| {
+            let path = path.display();
+            Trouble::new(exit::USAGE, format!("cannot read {path}: {error}"))
+        })
+    });
+    let mut told = |mark: &Mark| {
+        if output.shows_progress() {
+            output.line(&mark.to_string());
+        }
+    };
+    match recording::replay(recording, database.transpose()?, &mut told) {
+        Ok(played) => {
+            let Played {
+                calls, tips, end, ..
+            } = played;
+            let how = match played.stopped {
+                true => "the node was stopped there",
+                false => "the recording is cut off there",
+            };
+            output.line(&format!(
+                "reproduced: {calls} calls, {} actions, {tips} tips with their roots; {end}; {how}",
+                played.actions
+            ));
+            output.json(&serde_json::json!({
+                "calls": calls, "actions": played.actions, "tips": tips, "stopped": played.stopped,
+                "height": end.height, "tip": end.tip, "root": end.root, "not_reproduced": null,
+            }));
+            Ok(0)
+        }
+        Err(why @ PlayError::Differs { .. }) => {
+            let text = format!("NOT REPRODUCED: {why}");
+            output.line(&output.styled(&text, Style::Red));
+            output.json(&serde_json::json!({ "not_reproduced": why.to_string() }));
+            Ok(exit::NOT_REPRODUCED)
+        }
+        Err(why) => Err(Trouble::new(exit::USAGE, why.to_string())),
+    }
 }
 
 /// Why this was not the same failure.

@@ -15,9 +15,10 @@ use crate::params::{IBD_TIP_AGE, REORG_DEPTH_MAX, UNDO_BLOCKS};
 use crate::primitives::{BlockId, Height, Timestamp, Work};
 use crate::schema::{self, HeaderRecord, meta, write};
 use crate::storage::{Reader, Storage, StorageError};
+use serde::{Deserialize, Serialize};
 
 /// What a node follows by itself. Constants of a network's release, not of its genesis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// How many blocks may be left for another branch without the operator.
     pub reorg_depth_max: u64,

@@ -9,9 +9,10 @@ use crate::storage::{Storage, StorageError};
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use serde::{Deserialize, Serialize};
 
 /// An order of the operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Follow the branch that has this block, however deep it forks, once it has the most work.
     AcceptBranch(BlockId),

@@ -10,13 +10,14 @@ use crate::params::peers::{
 use crate::primitives::{BlockId, Height, Instant, Millis, TxId, Work};
 use alloc::collections::{BTreeSet, VecDeque};
 use core::net::SocketAddr;
+use serde::{Deserialize, Serialize};
 
 /// One connection, numbered by the shell; a number is never used again in a life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PeerId(pub u64);
 
 /// Who opened the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// They did.
     Inbound,

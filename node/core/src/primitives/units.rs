@@ -62,7 +62,7 @@ unit! {
 }
 
 /// What a clock shows: a monotonic moment for timers, a calendar moment for blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {
     /// For timeouts and rates; never runs backwards.
     pub monotonic: Instant,
