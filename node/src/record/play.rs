@@ -52,9 +52,9 @@ pub enum PlayError {
     )]
     OtherRows {
         /// What the recording says.
-        wanted: Mark,
+        wanted: Box<Mark>,
         /// What was found.
-        found: Mark,
+        found: Box<Mark>,
     },
     /// The node did something else than the recorded one.
     #[error("call {call}, {at_ms} ms after the start, is where this node differs: {what}")]
@@ -75,7 +75,7 @@ pub enum PlayError {
 ///
 /// # Errors
 /// `NoRecording` or `Malformed`.
-pub fn begin<'a>(recording: &'a [u8]) -> Result<(Beginning, &'a [u8]), PlayError> {
+fn begin(recording: &[u8]) -> Result<(Beginning, &[u8]), PlayError> {
     let mut rest = recording
         .strip_prefix(MAGIC)
         .ok_or(PlayError::NoRecording)?;
@@ -147,8 +147,8 @@ impl<S: Storage> Player<S> {
         let found = Mark::of(&node)?;
         if found != mark {
             return Err(PlayError::OtherRows {
-                wanted: mark,
-                found,
+                wanted: mark.into(),
+                found: found.into(),
             });
         }
         Ok(Self {

@@ -37,7 +37,11 @@ impl<S: Storage> Node<S> {
                 continue;
             };
             self.serving.push_back(peer);
-            let (kind, payload) = Message::Res(self.look_up(item)?).encode();
+            let response = self.look_up(item)?;
+            if matches!(response, Response::NotFound(_)) {
+                self.not_served(peer, &item);
+            }
+            let (kind, payload) = Message::Res(response).encode();
             self.count_sent(peer, payload.len());
             return Ok(Some(Action::Send {
                 peer,
@@ -46,6 +50,15 @@ impl<S: Storage> Node<S> {
             }));
         }
         Ok(None)
+    }
+
+    /// The peer asked for what it does not have, and does not get it: when that comes back, it is to
+    /// hear of it again. So it is with a transfer that was announced and then stood in a block that
+    /// was left.
+    fn not_served(&mut self, peer: PeerId, item: &Item) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.known.remove(item);
+        }
     }
 
     /// Only blocks of the best chain are served: what stands beside it may be invalid, found so or

@@ -147,3 +147,20 @@ fn transfers_that_come_back_are_told_to_peers_that_were_never_on_the_left_branch
     assert!(net.agree());
     assert_eq!([0, 1].map(|node| net.nodes[node].mempool().len()), [1, 1]);
 }
+
+#[test]
+fn a_transfer_that_was_in_a_block_when_a_peer_asked_is_told_again_when_it_comes_back() {
+    let mut net = Net::of(2);
+    let peer = net.stranger(0, 50);
+    let transfer = payment(0);
+    let item = Item::Transfer(transfer.id(&networks::dev().domain));
+    net.submit(0, transfer);
+    net.wait(10);
+    net.mine(0, 1);
+    net.say(0, peer, &Message::Req(alloc::vec![item]));
+    net.mine(1, 2);
+    net.connect(0, 1);
+    assert!(net.agree());
+    let told = &net.nodes[0].peers[&peer].announce;
+    assert!(told.contains(&item), "{told:?}");
+}
