@@ -108,6 +108,8 @@ struct State {
     planned: BTreeMap<u64, &'static str>,
     /// The first sync at or after this operation fails.
     sync_fails: Option<u64>,
+    /// Whether syncs only pretend: what a canary is made of.
+    lies: bool,
     /// Added to the time of each sync and write.
     slower_ns: u64,
     /// A copy of the whole disk, taken earlier.
@@ -138,6 +140,7 @@ impl Disk {
             faults: BTreeMap::new(),
             planned: BTreeMap::new(),
             sync_fails: None,
+            lies: false,
             slower_ns: 0,
             copy: None,
             fired: Vec::new(),
@@ -239,6 +242,11 @@ impl Disk {
     /// Takes back what was armed for this operation, if it has not happened yet.
     pub fn disarm_at(&self, operation: u64) {
         self.0.state().faults.remove(&operation);
+    }
+
+    /// From now on a sync says that it is done and does nothing: a planted bug.
+    pub fn lie_about_syncs(&self) {
+        self.0.state().lies = true;
     }
 
     /// Makes each sync and write take so much longer.

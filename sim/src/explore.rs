@@ -17,6 +17,7 @@ use crate::runner::run;
 use crate::seed::Seed;
 use crate::stopwatch::Stopwatch;
 
+pub mod canary;
 mod shard;
 
 pub use shard::{BadShard, Shard};

@@ -143,6 +143,14 @@ fn a_campaign_goes_on_where_it_was_cut_off() {
 }
 
 #[test]
+fn each_campaign_has_a_planted_bug_that_its_checks_notice() {
+    let output = sim(&["explore", "three-nodes-agree", "--count", "1", "--json"]);
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(summary["canary"].is_string(), "{}", show(&output));
+    assert_eq!(code(&output), 0, "{}", show(&output));
+}
+
+#[test]
 fn shards_put_together_are_the_whole_campaign() {
     let folder = tempfile::tempdir().unwrap();
     let plan = write(folder.path(), "quick.toml", QUICK);

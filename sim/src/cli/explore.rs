@@ -20,6 +20,7 @@ use super::output::{Output, Style, table};
 use super::record::{Failures, Record};
 use super::spans::{grouped, human, parse_span, rate, seconds};
 use super::{Trouble, code_of, default_folder, exit, files, find, parse_seed, probes};
+use crate::explore::canary;
 use crate::explore::{BadShard, Campaign, Group, Harvest, SeedResult, Seeds, Shard};
 use crate::failure::what_failed;
 use crate::seed::Seed;
@@ -95,6 +96,7 @@ pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
     let before = record.earlier(&campaign)?;
     campaign.done = before.iter().map(|result| result.number).collect();
     let stop = catch_interrupts()?;
+    let canary = canary::sing();
     let progress = Progress::new(&campaign, output);
     let mut harvest = campaign.run(&stop, &|result| {
         record.add(&campaign, result);
@@ -106,7 +108,9 @@ pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
     let (failures, written) = record.end(&campaign, &harvest);
     // What the campaign showed is told even if it cannot be kept.
     print(output, &campaign, &harvest, &failures);
-    output.json(&files::summary(&campaign, &harvest, &failures));
+    let mut summary = files::summary(&campaign, &harvest, &failures);
+    summary["canary"] = canary.as_ref().ok().cloned().into();
+    output.json(&summary);
     written?;
     if let Some(path) = &args.junit {
         files::write(path, &files::junit(&campaign, &harvest, &failures))?;
@@ -117,7 +121,14 @@ pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
         let text = format!("VACUOUS: no seed hit {}", missed.join(", "));
         output.line(&output.styled(&text, Style::Red));
     }
-    let blind = match missed.is_empty() {
+    match &canary {
+        Ok(check) if output.shows_progress() => {
+            output.line(&format!("the canary's planted bug was noticed by {check}"));
+        }
+        Ok(_) => {}
+        Err(why) => output.line(&output.styled(&format!("VACUOUS: {why}"), Style::Red)),
+    }
+    let blind = match missed.is_empty() && canary.is_ok() {
         true => Verdict::Pass,
         false => Verdict::Vacuous,
     };
