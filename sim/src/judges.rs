@@ -17,7 +17,7 @@
 //! | O9 | liveness | `progress` s, `convergence` s, `no_false_blame` |
 //! | O10 | differential | `model_agrees`, `no_false_verdict`, `accounts_agree` s |
 //! | O11 | crash | `opens_again`, `told_tip_survives`, `told_tip_is_stored`; `durable_tip` s |
-//! | O12 | one tip | `api_agrees` s, `chain_links` s |
+//! | O12 | one tip | `answers_have_one_tip`; `api_agrees` s, `chain_links` s |
 //! | O13 | no panic, no deadlock | `no_panic`, `runs_on`, `core_answers`, `stops_in_time` |
 //! | O14 | own template | `own_template` s |
 
@@ -33,6 +33,7 @@ use archivas_scenarios::world::{CheckCount, NodeIndex, Tip, TipMove, Violation, 
 
 use crate::feed::{Remark, Said};
 
+pub mod answers;
 pub mod history;
 pub mod model;
 pub mod money;
@@ -101,6 +102,12 @@ pub const POOL_IS_RIGHT: Check = Check {
     about: "what waits in a mempool is not confirmed, follows its account and is covered by it",
 };
 /// See [`ALL`].
+pub const ANSWERS_HAVE_ONE_TIP: Check = Check {
+    name: "answers_have_one_tip",
+    kind: ViolationKind::Safety,
+    about: "balance and nonce in an answer of the API are those after one block",
+};
+/// See [`ALL`].
 pub const NO_FALSE_VERDICT: Check = Check {
     name: "no_false_verdict",
     kind: ViolationKind::Safety,
@@ -142,6 +149,7 @@ pub const ALL: &[Check] = &[
     STORED_STATES_AGREE,
     MODEL_AGREES,
     POOL_IS_RIGHT,
+    ANSWERS_HAVE_ONE_TIP,
     NO_FALSE_VERDICT,
     NO_FALSE_BLAME,
     RUNS_ON,
@@ -267,6 +275,7 @@ impl Judges {
     pub fn forget(&mut self, node: NodeIndex) {
         let known = &mut self.nodes[node.0];
         (known.told, known.chain) = (None, Vec::new());
+        known.answers.clear();
     }
 
     /// A node's disk was copied, with all that was told by then.
@@ -279,6 +288,7 @@ impl Judges {
     pub fn put_back(&mut self, node: NodeIndex) {
         let known = &mut self.nodes[node.0];
         (known.told, known.chain) = (known.copied, Vec::new());
+        known.answers.clear();
     }
 
     /// A node told this tip to somebody.
@@ -358,6 +368,7 @@ impl Judges {
         for (node, rows) in nodes {
             let about = About { node: *node, at };
             self.look_at_history(about, rows);
+            self.look_at_answers(about, rows);
             let Some((tip, state)) = self.look_at_money(about, rows) else {
                 continue;
             };
@@ -465,6 +476,25 @@ mod tests {
         assert_eq!(failed(&mut judges, chain.reader()), Vec::<String>::new());
         assert_eq!(judges.counts()["stored_supply"].ran, 2);
         assert_eq!(judges.counts()["stops_in_time"].ran, 0);
+    }
+
+    #[test]
+    fn an_answer_that_mixes_two_tips_is_true_after_no_block() {
+        let chain = chain();
+        let mut judges = judges(&chain);
+        let address = producer();
+        let account = schema::account(chain.reader(), &address).unwrap();
+        let reward = account.balance.get() / 3;
+        let mut said = |balance: u64, nonce: u64| {
+            let answer = serde_json::json!({
+                "address": address, "balance": balance.to_string(), "nonce": nonce.to_string(),
+            });
+            judges.answered(NodeIndex(0), answer.to_string().as_bytes());
+            judges.look_at_answers(ABOUT, chain.reader());
+            judges.take_found().len()
+        };
+        assert_eq!([0, 1, 2, 3].map(|blocks| said(blocks * reward, 0)), [0; 4]);
+        assert_eq!([said(2 * reward, 1), said(4 * reward, 0)], [1, 1]);
     }
 
     #[test]

@@ -407,6 +407,7 @@ impl World for SimWorld {
             return Err(Unreachable("the node does not run".into()));
         }
         let server = answers.http_address();
+        let about_account = request.path.starts_with("/account/");
         let answer = http::request(&self.client, &self.around.agenda, server, request).await;
         let (status, body) = match &answer {
             Ok(answer) => (answer.status, answer.body.as_slice()),
@@ -414,6 +415,9 @@ impl World for SimWorld {
         };
         if let (Some(tape), Some(id)) = (self.disk(node).tape(), accepted(body)) {
             tape.accept(id);
+        }
+        if about_account {
+            self.judges.answered(node, body);
         }
         let number = self.nodes[node.0].number();
         self.around

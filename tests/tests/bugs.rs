@@ -141,8 +141,10 @@ impl<'a> Known<'a> {
                 .is_file(),
             "scenario" => self.has_scenario(name),
             "check" => {
-                let text = document("scenarios/src/checks.rs");
-                text.contains(&format!("= \"{name}\", "))
+                let players = document("scenarios/src/checks.rs");
+                let worlds = document("sim/src/judges.rs");
+                players.contains(&format!("= \"{name}\", "))
+                    || worlds.contains(&format!("name: \"{name}\""))
             }
             "law" => !name.contains("::") || core_has(self.sources, name),
             _ => false,

@@ -1,10 +1,13 @@
 //! Checks of a node's history: the rows of headers, bodies and the best chain.
 
+use std::collections::BTreeSet;
+
 use archivas_core::primitives::{BlockId, Height};
 use archivas_core::schema;
 use archivas_core::storage::{Reader, StorageError};
 use archivas_scenarios::world::Tip;
 
+use super::answers::Answer;
 use super::{Finding, unreadable};
 
 /// What the judges remember of one node.
@@ -14,6 +17,8 @@ pub struct Known {
     pub told: Option<Tip>,
     /// Its best chain as it was last looked at, by height.
     pub chain: Vec<BlockId>,
+    /// What it said of accounts since it last lost its disk.
+    pub answers: BTreeSet<Answer>,
     /// What it had told when its data directory was copied.
     pub copied: Option<Tip>,
 }
