@@ -15,6 +15,8 @@ use crate::runner::{Options, run_with};
 use crate::stopwatch::CpuWatch;
 use crate::trace::Trace;
 
+pub mod load;
+
 /// What is run.
 const PLAN: &str = include_str!("bench.toml");
 

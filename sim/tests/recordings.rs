@@ -191,7 +191,7 @@ fn the_recorded_lives_of_a_process_under_load_come_to_the_same_tips_and_roots_in
     let (tips, played) = play(&place("second.rec"), Some(copy.clone()));
     let played = played.expect("the same node");
     assert!(
-        played.stopped && played.tips as usize == tips.len(),
+        played.stopped && usize::try_from(played.tips) == Ok(tips.len()),
         "{played:?}"
     );
     assert!(

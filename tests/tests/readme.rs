@@ -208,7 +208,11 @@ fn scenarios_are_listed_explored_and_timed() {
     let explore = "cargo sim explore partition-heals --count 200";
     let found = sim(explore, ("200", "2"), &["--check-determinism", "50%"]);
     assert!(found.contains("2 seeds in "), "{found}");
-    let bench = sim("cargo sim bench", AS_IT_STANDS, &["--duration", "2m"]);
+    let bench = sim(
+        "cargo sim bench",
+        AS_IT_STANDS,
+        &["--duration", "2m", "--load-s", "120", "--swarm-seeds", "1"],
+    );
     assert!(
         bench.contains("simulated seconds per CPU second"),
         "{bench}"

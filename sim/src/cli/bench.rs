@@ -7,7 +7,7 @@ use serde_json::json;
 use super::output::{Output, table};
 use super::spans::{grouped, human, parse_span, rate};
 use super::{Trouble, exit};
-use crate::bench::{Figures, measure};
+use crate::bench::{Figures, NoFigures, load, measure};
 use crate::meter::PARTS;
 
 /// `bench`.
@@ -16,6 +16,12 @@ pub struct BenchArgs {
     /// How much of the network's time is simulated, as 90s, 40m, 2h
     #[arg(long, value_parser = parse_span, default_value = "10h")]
     duration: Millis,
+    /// So many seconds of three nodes under transfers with faults
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(120..))]
+    load_s: u64,
+    /// So many seeds of the swarm
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    swarm_seeds: u64,
 }
 
 /// Measures and prints.
@@ -29,8 +35,25 @@ pub fn bench(args: BenchArgs, output: &Output) -> Result<u8, Trouble> {
     }
     let figures =
         measure(args.duration).map_err(|error| Trouble::new(exit::HARNESS, error.to_string()))?;
-    output.json(&to_json(&figures));
+    let broken = |error: NoFigures| Trouble::new(exit::HARNESS, error.to_string());
+    let loaded = load::loaded(args.load_s).map_err(broken)?;
+    let swarm = load::swarm(args.swarm_seeds).map_err(broken)?;
+    let mut json = to_json(&figures);
+    json["loaded_simulated_s_per_cpu_s"] = loaded.speed().into();
+    json["swarm_seeds_a_core_hour"] = swarm.runs_a_core_hour().into();
+    json["swarm_simulated_s_per_cpu_s"] = swarm.speed().into();
+    output.json(&json);
     print(output, &figures);
+    output.line(&format!(
+        "under 5 transfers a second with faults, without a memo: {} simulated seconds per CPU second",
+        rate(loaded.speed())
+    ));
+    output.line(&format!(
+        "{} seeds of the swarm: {} a core-hour, {} simulated seconds per CPU second",
+        swarm.runs,
+        rate(swarm.runs_a_core_hour()),
+        rate(swarm.speed())
+    ));
     Ok(0)
 }
 
