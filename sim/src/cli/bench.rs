@@ -16,8 +16,9 @@ pub struct BenchArgs {
     /// How much of the network's time is simulated, as 90s, 40m, 2h
     #[arg(long, value_parser = parse_span, default_value = "10h")]
     duration: Millis,
-    /// So many seconds of three nodes under transfers with faults
-    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(120..))]
+    /// So many seconds of three nodes under transfers with faults; more than 300 is more than their
+    /// API answers to one client
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(120..=300))]
     load_s: u64,
     /// So many seeds of the swarm
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
