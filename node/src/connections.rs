@@ -329,6 +329,38 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_stalled_loop_reads_no_more_than_its_queue_holds() {
+        let Rig {
+            host,
+            mut far,
+            mut events,
+            outbox,
+        } = rig();
+        let piece = frame(MAGIC, kind::RES, &vec![0; 64 * 1024]);
+        far.write_all(&frame(MAGIC, kind::HELLO, &[1]))
+            .await
+            .expect("open");
+        let mut written = 1;
+        let flood = async {
+            loop {
+                far.write_all(&piece).await.expect("open");
+                written += 1;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = flood => {}
+            () = host.clock().sleep(Millis::from_secs(5)) => {}
+        }
+        // Beside what is queued, one frame waits in the reader.
+        assert_eq!(written, NET_EVENTS_MAX + 1);
+        for _ in 0..=NET_EVENTS_MAX {
+            assert!(matches!(events.recv().await, Some(NetEvent::Frame { .. })));
+        }
+        drop(outbox);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_peer_that_reads_nothing_overflows_and_then_is_given_up() {
         let mut rig = rig();
         let piece = frame(MAGIC, kind::RES, &vec![0; RES_PAYLOAD_MAX]);

@@ -35,7 +35,7 @@ pub const EVENTS_MAX: usize = 1_024;
 const TURN_TRANSFERS_MAX: usize = 64;
 /// Connections at once, ready or not: above it newcomers are dropped unheard. The node's own caps
 /// are lower; this one holds even if it never answers.
-const CONNECTIONS_MAX: usize = 256;
+pub const CONNECTIONS_MAX: usize = 256;
 
 /// What reaches the outside from the loop, all of it committed.
 #[derive(Debug)]

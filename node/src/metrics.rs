@@ -52,6 +52,7 @@ pub struct Metrics {
     blocks_rejected: Labelled<Counter>,
     reorgs: Counter,
     fork_alarms: Counter,
+    fork_suspected: Gauge,
     reorg_depth: Histogram,
     api: api::Api,
     peers_ready: Counter,
@@ -107,6 +108,10 @@ impl Metrics {
             fork_alarms: names.default(
                 "fork_alarms",
                 "Heavier branches seen that fork too deep to be followed without the operator",
+            ),
+            fork_suspected: names.default(
+                "fork_suspected",
+                "1 while we and our peers may be on two chains for good",
             ),
             reorg_depth: names.add(
                 "reorg_depth_blocks",
@@ -177,6 +182,12 @@ impl Metrics {
             }
             Event::Banned { .. } => {
                 self.bans.inc();
+            }
+            Event::ForkSuspected { .. } => {
+                self.fork_suspected.set(1);
+            }
+            Event::ForkOver => {
+                self.fork_suspected.set(0);
             }
             Event::TransferAdded(_)
             | Event::TransferDropped(_)
@@ -361,6 +372,16 @@ mod tests {
         let id = BlockId::from_bytes([7; 32]);
         metrics.observe_event(&Event::BranchHeld { id });
         assert_lines(&metrics, &["archivas_fork_alarms_total 1"]);
+    }
+
+    #[test]
+    fn a_suspected_fork_is_a_gauge_until_it_is_over() {
+        let metrics = Metrics::new(&build_info(), Probes::default());
+        let (apart, refused) = (2, 0);
+        metrics.observe_event(&Event::ForkSuspected { apart, refused });
+        assert_lines(&metrics, &["archivas_fork_suspected 1"]);
+        metrics.observe_event(&Event::ForkOver);
+        assert_lines(&metrics, &["archivas_fork_suspected 0"]);
     }
 
     #[test]

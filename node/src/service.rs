@@ -345,10 +345,12 @@ async fn listen<H: Host>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::CONNECTIONS_MAX;
     use crate::tests::world::{TestHost, build_info, genesis, rich};
     use archivas_core::node::Answer;
     use archivas_core::primitives::{Block, Height, Millis};
     use redb::backends::InMemoryBackend;
+    use tokio::io::AsyncReadExt as _;
 
     const P2P: ([u8; 4], u16) = ([127, 0, 0, 1], 9090);
 
@@ -447,6 +449,30 @@ mod tests {
         for node in [first, second, third] {
             stop(node).await;
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_loop_holds_so_many_connections_and_drops_the_next_unheard() {
+        let host = TestHost::new();
+        let named = (0..300).map(|number| SocketAddr::from(([127, 0, 0, 1], 20_000 + number)));
+        let named: Vec<SocketAddr> = named.collect();
+        let mut listeners = Vec::new();
+        for address in &named {
+            listeners.push(host.network().listen(*address).await.expect("free"));
+        }
+        let node = node(&host, 0, named).await;
+        host.clock().sleep(Millis::from_secs(1)).await;
+        let (mut heard, mut unheard) = (0, 0);
+        for listener in &mut listeners {
+            let (mut stream, _) = listener.accept().await.expect("dialled");
+            let mut first = [0; 1];
+            match stream.read(&mut first).await {
+                Ok(1) => heard += 1,
+                _ => unheard += 1,
+            }
+        }
+        assert_eq!((heard, unheard), (CONNECTIONS_MAX, 300 - CONNECTIONS_MAX));
+        stop(node).await;
     }
 
     #[tokio::test(start_paused = true)]

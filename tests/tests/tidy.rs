@@ -307,3 +307,59 @@ fn is_argument(text: &str) -> bool {
     let text = text.trim();
     !text.is_empty() && !text.ends_with("self")
 }
+
+/// Bounds of `params::peers` on what strangers can make us hold.
+fn bounds_of_peers(sources: &[Source]) -> Vec<String> {
+    let path = "node/core/src/params/peers.rs";
+    let peers = sources.iter().find(|source| source.path == path);
+    let text = &peers.expect("the bounds have a file").text;
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const "));
+    let bounds = lines.filter_map(|line| line.split_once(": usize"));
+    let bounds = bounds.map(|(name, _)| name.to_owned());
+    bounds.filter(|name| name.ends_with("_MAX")).collect()
+}
+
+#[test]
+fn every_bound_on_strangers_stands_in_the_table_of_resources_with_a_test_that_reaches_it() {
+    let sources = sources();
+    let module = sources
+        .iter()
+        .find(|source| source.path == "node/core/src/p2p.rs");
+    let text = module.expect("p2p has a module").text.replace("//! ", "");
+    let table = rows(&text);
+    let table: Vec<_> = table.iter().filter(|row| row.cells.len() == 4).collect();
+    let tests = tests(&sources);
+    let constants = |cell: &str| -> Vec<String> {
+        let words = quoted(cell).filter(|word| word.chars().all(|c| c.is_uppercase() || c == '_'));
+        words.map(str::to_owned).collect()
+    };
+    let exists = |name: &str| {
+        let head = format!("const {name}: ");
+        sources.iter().any(|source| source.text.contains(&head)) || name == "HELLO"
+    };
+    let (mut places, mut named) = (Vec::new(), BTreeSet::new());
+    for row in table.iter().filter(|row| row.cells[0] != "what") {
+        let what = &row.cells[0];
+        let missing = constants(&row.cells[1])
+            .into_iter()
+            .filter(|name| !exists(name));
+        places.extend(missing.map(|name| format!("{what}: there is no constant {name}")));
+        named.extend(constants(&row.cells[1]));
+        let reaching: Vec<&str> = quoted(&row.cells[3]).collect();
+        if reaching.is_empty() {
+            places.push(format!("{what}: no test reaches the bound"));
+        }
+        let missing = reaching.iter().filter(|name| !tests.contains(**name));
+        places.extend(missing.map(|name| format!("{what}: there is no test {name}")));
+    }
+    let left_out = bounds_of_peers(&sources).into_iter();
+    let left_out = left_out.filter(|name| !named.contains(name));
+    places.extend(left_out.map(|name| format!("{name} is not in the table")));
+    assert!(table.len() > 20, "the table of p2p.rs was read");
+    assert_none(
+        "the table of resources in p2p.rs is whole and true",
+        &places,
+    );
+}

@@ -9,6 +9,7 @@ mod checks;
 mod connect;
 mod defence;
 mod discover;
+mod fork_watch;
 mod headers;
 mod operator;
 mod own;
@@ -30,6 +31,7 @@ use crate::chain::{Chain, NoTemplate, OpenError, Template};
 use crate::mempool::Mempool;
 use crate::p2p::dial::Targets;
 use crate::p2p::early::EarlyHeaders;
+use crate::p2p::fork_watch::ForkWatch;
 use crate::p2p::frame::{FRAME_HEADER_BYTES, kind};
 use crate::p2p::known::RecentSet;
 use crate::p2p::message::Message;
@@ -116,6 +118,7 @@ pub struct Node<S> {
     defence: Defence,
     discovery: Discovery,
     early: EarlyHeaders,
+    fork_watch: ForkWatch,
     /// The one chain of little work that is being followed.
     presync: Option<Presync>,
     /// How often the time for a block is doubled: blocks came late.
@@ -167,6 +170,7 @@ impl<S: Storage> Node<S> {
             defence: Defence::new(secret),
             discovery: Discovery::new(discover),
             early: EarlyHeaders::default(),
+            fork_watch: ForkWatch::default(),
             presync: None,
             patience: 0,
             downloads: BTreeMap::new(),
@@ -340,6 +344,7 @@ impl<S: Storage> Node<S> {
     pub fn status(&self, now: Now) -> Status {
         Status {
             clock_ahead: self.clock_ahead(now),
+            fork_suspected: self.fork_watch.is_suspected(),
             tip: self.tip(),
             walking: self.chain.is_walking(),
             best_header: self.chain.committed_best_header().height,

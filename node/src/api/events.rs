@@ -169,6 +169,14 @@ struct Alarm {
     hash: BlockId,
 }
 
+/// Peers on another chain, and groups of peers that served what we refuse.
+#[derive(Serialize)]
+struct Fork {
+    code: &'static str,
+    apart: usize,
+    refused: usize,
+}
+
 #[derive(Serialize)]
 struct Dropped {
     missed: u64,
@@ -239,6 +247,28 @@ fn text(event: &Event) -> String {
         Event::BranchHeld { id } => {
             let (code, hash) = ("branch_held", *id);
             message("alarm", &Alarm { code, hash })
+        }
+        Event::ForkSuspected { apart, refused } => {
+            let code = "fork_suspected";
+            message(
+                "alarm",
+                &Fork {
+                    code,
+                    apart: *apart,
+                    refused: *refused,
+                },
+            )
+        }
+        Event::ForkOver => {
+            let (code, apart, refused) = ("fork_over", 0, 0);
+            message(
+                "alarm",
+                &Fork {
+                    code,
+                    apart,
+                    refused,
+                },
+            )
         }
         Event::BlockRefused { .. }
         | Event::PeerMisbehaved { .. }

@@ -133,6 +133,11 @@ fn failing(facts: &Facts, rules: &Rules) -> Vec<Failing> {
             "clock_skew",
             "this machine's clock is more than 20 seconds from the middle of its peers'",
         );
+        check(
+            status.fork_suspected,
+            "fork_suspected",
+            "as many peers as follow us are on another chain, or serve what we refuse",
+        );
     }
     if let Some(tip) = &facts.tip {
         let time = tip.header.timestamp;
@@ -395,6 +400,7 @@ mod tests {
         };
         let status = Status {
             clock_ahead: None,
+            fork_suspected: false,
             addresses_known: 1,
             tip: (&tip).into(),
             walking: false,
@@ -444,6 +450,8 @@ mod tests {
         assert_eq!(checks(walking), ["reorganization"]);
         let lonely: Change = |facts| facts.status.as_mut().unwrap().peers_ready = 0;
         assert_eq!(checks(lonely), ["peers"]);
+        let forked: Change = |facts| facts.status.as_mut().unwrap().fork_suspected = true;
+        assert_eq!(checks(forked), ["fork_suspected"]);
         for (ahead, found) in [
             (20_000, &[][..]),
             (20_001, &["clock_skew"]),

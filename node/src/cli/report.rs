@@ -160,6 +160,12 @@ pub fn log(event: &Event) {
             "a branch with more work, up to block {id}, forks too deep below our tip to be followed: \
              compare with other operators, then: archivas chain accept-branch {id}"
         ),
+        Event::ForkSuspected { apart, refused } => tracing::error!(
+            "we and others may be on two chains: {apart} peers go on with another one, and \
+             peers of {refused} groups served blocks that we refuse; compare tips and versions with \
+             other operators"
+        ),
+        Event::ForkOver => tracing::info!("our peers and we are on one chain again"),
         Event::RowDropped { table, key } => tracing::warn!(
             "a row of the table {} cannot be read and is dropped: key {}",
             table.name(),

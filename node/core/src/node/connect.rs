@@ -118,6 +118,7 @@ impl<S: Storage> Node<S> {
         let (addr, direction) = (state.addr, state.direction);
         let user_agent = hello.user_agent.as_str().into();
         state.work = hello.chainwork;
+        state.claim = Some(hello.best);
         let (theirs, ours) = (hello.time.get(), now.monotonic.get());
         state.clock = Some(i128::from(theirs) - i128::from(ours));
         state.known.insert(Item::Block(hello.best));
@@ -214,6 +215,7 @@ impl<S: Storage> Node<S> {
         self.send(peer, &Message::Ping(number));
         self.ask_postponed(now, peer)?;
         self.ask_headers_if_ahead(now, peer)?;
+        self.compare_tips(now, peer)?;
         self.request_bodies(now)
     }
 
@@ -261,6 +263,7 @@ impl<S: Storage> Node<S> {
             self.timers.cancel(&timer);
         }
         self.forget_conduct(state.addr.ip(), peer);
+        self.judge_fork(now);
         self.discovery_lost(now, peer, &state, reason);
         if !state.blocks_owed.is_empty() {
             probe!(self.probes, "peer.left_owing_blocks");

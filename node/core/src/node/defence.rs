@@ -237,6 +237,7 @@ impl<S: Storage> Node<S> {
         what: Misbehaviour,
     ) -> Result<(), StorageError> {
         let Deliverer { peer, addr } = culprit;
+        self.note_refusal(now, peer, what);
         let who = Who::of(addr.ip(), peer);
         let score = self.defence.scores.lose(who, what.points(), now.monotonic);
         self.notify(Event::PeerMisbehaved {
@@ -340,5 +341,35 @@ impl<S: Storage> Node<S> {
         assert!(self.defence.deliverers.len() <= DELIVERERS_MAX);
         assert_eq!(self.defence.deliverers.len(), self.defence.delivered.len());
         assert!(self.inbound().count() <= INBOUND_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_blocks_whose_deliverers_are_known_the_oldest_is_forgotten_first() {
+        let mut defence = Defence::new(1);
+        let id = |number: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            BlockId::from_bytes(bytes)
+        };
+        let addr = SocketAddr::from(([203, 0, 113, 5], 9090));
+        for number in 0..=DELIVERERS_MAX {
+            let peer = PeerId(number as u64);
+            defence.note_deliverer(id(number), Deliverer { peer, addr });
+        }
+        assert_eq!(defence.deliverers.len(), DELIVERERS_MAX);
+        assert_eq!(defence.delivered.len(), DELIVERERS_MAX);
+        assert!(!defence.deliverers.contains_key(&id(0)));
+        let peer = PeerId(9);
+        defence.note_deliverer(id(1), Deliverer { peer, addr });
+        assert_eq!(
+            defence.deliverers[&id(1)].peer,
+            PeerId(1),
+            "the first counts"
+        );
     }
 }

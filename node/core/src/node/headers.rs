@@ -87,6 +87,7 @@ impl<S: Storage> Node<S> {
         state.headers_asked = false;
         let again = core::mem::take(&mut state.headers_wanted);
         self.timers.cancel(&Timer::Headers(peer));
+        self.note_chain_of(peer, headers)?;
 
         if self.presync.as_ref().is_some_and(|it| it.peer() == peer) {
             return self.presync_headers(now, peer, headers);

@@ -63,10 +63,13 @@ impl<S: Storage> Node<S> {
             };
             state.known.insert(item);
             match item {
-                Item::Block(id) => match self.note_work(peer, &id)? {
-                    true => known_block = true,
-                    false => unknown_block = true,
-                },
+                Item::Block(id) => {
+                    state.claim = Some(id);
+                    match self.note_work(peer, &id)? {
+                        true => known_block = true,
+                        false => unknown_block = true,
+                    }
+                }
                 Item::Transfer(id) => state.postpone(id),
             }
         }

@@ -2,8 +2,10 @@
 //! order, time stands still unless a test moves it.
 
 mod batches;
+mod bounds;
 mod defence;
 mod discover;
+mod fork;
 mod links;
 mod net;
 mod presync;

@@ -198,6 +198,16 @@ pub enum Event {
         /// Its last block.
         id: BlockId,
     },
+    /// As many peers as follow us go on with another chain, or several that we chose served what we
+    /// refuse: an alarm.
+    ForkSuspected {
+        /// Peers on another chain.
+        apart: usize,
+        /// Groups of peers that served what we refuse.
+        refused: usize,
+    },
+    /// That is over.
+    ForkOver,
     /// A peer has said `Hello`.
     PeerReady {
         /// The connection.
@@ -271,6 +281,8 @@ pub struct Status {
     /// How far our wall clock is ahead of the middle of our peers' (behind: negative), in
     /// milliseconds; `None` with few peers.
     pub clock_ahead: Option<i64>,
+    /// Whether we and others may be on two chains for good.
+    pub fork_suspected: bool,
     /// Addresses of nodes that are known, connected or not.
     pub addresses_known: usize,
     /// Transfers in the pool.

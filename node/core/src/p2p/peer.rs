@@ -182,6 +182,10 @@ pub struct Peer {
     /// Its wall clock less our monotonic one when its `Hello` came, in milliseconds: ours may jump
     /// later, and is compared all the same.
     pub clock: Option<i128>,
+    /// The block that it last named as its tip.
+    pub claim: Option<BlockId>,
+    /// Whether its chain was last seen to have parted from ours.
+    pub apart: bool,
     /// Questions for addresses that it has not answered.
     pub addresses_owed: u32,
     /// When it was last told addresses.
@@ -220,6 +224,8 @@ impl Peer {
             serve: VecDeque::new(),
             congested: false,
             clock: None,
+            claim: None,
+            apart: false,
             addresses_owed: 0,
             addresses_told: None,
         }
@@ -285,5 +291,68 @@ impl Peer {
         assert!(self.blocks_owed.len() <= BLOCKS_OUTSTANDING_MAX);
         assert!(self.transfers_owed.len() <= TRANSFERS_OUTSTANDING_MAX);
         assert!(self.postponed.len() <= POSTPONED_TRANSFERS_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::primitives::BlockId;
+
+    fn peer() -> Peer {
+        let addr = SocketAddr::from(([203, 0, 113, 5], 9090));
+        Peer::new(addr, Direction::Inbound, Instant::new(0))
+    }
+
+    fn transfer(number: usize) -> TxId {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        TxId::from_bytes(bytes)
+    }
+
+    #[test]
+    fn however_much_a_peer_announces_or_asks_for_its_queues_are_bounded() {
+        let mut peer = peer();
+        for number in 0..POSTPONED_TRANSFERS_MAX + 9 {
+            peer.postpone(transfer(number));
+        }
+        assert_eq!(peer.postponed.len(), POSTPONED_TRANSFERS_MAX);
+        peer.queue_service((0..SERVE_QUEUE_MAX + 9).map(|number| Item::Transfer(transfer(number))));
+        assert_eq!(peer.serve.len(), SERVE_QUEUE_MAX);
+        for number in 0..u64::try_from(KNOWN_IDS_MAX + LATE_BLOCKS_MAX).expect("small") {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            peer.late.insert(BlockId::from_bytes(bytes));
+            peer.lacks.insert(BlockId::from_bytes(bytes));
+        }
+        assert_eq!(peer.late.len(), LATE_BLOCKS_MAX);
+        assert_eq!(peer.lacks.len(), KNOWN_IDS_MAX);
+        peer.check_invariants();
+    }
+
+    #[test]
+    fn of_announcements_that_a_peer_does_not_take_the_oldest_are_forgotten() {
+        let mut peer = peer();
+        let last = ANNOUNCE_QUEUE_MAX + 8;
+        assert!(!peer.queue_announcement(Item::Transfer(transfer(0))));
+        peer.hello = Some(Hello {
+            protocol: PROTOCOL_VERSION,
+            genesis: BlockId::ZERO,
+            best: BlockId::ZERO,
+            height: Height::GENESIS,
+            chainwork: Work::ZERO,
+            oldest_body: Height::GENESIS,
+            time: crate::primitives::Timestamp::new(0),
+            user_agent: crate::primitives::BoundedString::default(),
+            listen_port: 0,
+            nonce: 1,
+        });
+        for number in 1..=last {
+            assert!(peer.queue_announcement(Item::Transfer(transfer(number))));
+        }
+        assert_eq!(peer.announce.len(), ANNOUNCE_QUEUE_MAX);
+        assert_eq!(peer.announce.back(), Some(&Item::Transfer(transfer(last))));
+        assert_eq!(peer.announce.front(), Some(&Item::Transfer(transfer(9))));
+        peer.check_invariants();
     }
 }

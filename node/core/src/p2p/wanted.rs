@@ -100,4 +100,25 @@ mod tests {
         assert_eq!(wanted.ask_next(&id), None);
         assert!(wanted.is_empty());
     }
+
+    #[test]
+    fn neither_transfers_nor_their_announcers_fill_memory_and_a_place_comes_back() {
+        let id = |number: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            TxId::from_bytes(bytes)
+        };
+        let mut wanted = WantedTransfers::default();
+        for number in 0..WANTED_TRANSFERS_MAX {
+            assert!(wanted.announced(id(number), PeerId(1)));
+        }
+        assert!(!wanted.announced(id(WANTED_TRANSFERS_MAX), PeerId(1)));
+        assert_eq!(wanted.len(), WANTED_TRANSFERS_MAX);
+        for peer in 2..100 {
+            wanted.announced(id(0), PeerId(peer));
+        }
+        assert_eq!(wanted.wants[&id(0)].next.len(), ANNOUNCERS_MAX);
+        wanted.forget(&id(7));
+        assert!(wanted.announced(id(WANTED_TRANSFERS_MAX), PeerId(1)));
+    }
 }

@@ -231,6 +231,21 @@ pub const CLOCK_PEERS_MIN: usize = 3;
 /// Our wall clock is suspect when it is further than this from the middle of our peers'.
 pub const CLOCK_SKEW_MAX: Millis = Millis::from_secs(20);
 
+/// Blocks by which two chains differ, at heights that both have, before they count as parted.
+pub const FORK_DEPTH: u64 = 6;
+
+/// Peers on another chain below which nobody is alarmed: one may be anybody.
+pub const FORK_PEERS_MIN: usize = 2;
+
+/// A fork is suspected when as many peers as follow us have been on another chain for this long.
+pub const FORK_TIME: Millis = Millis::from_secs(10 * 60);
+
+/// Groups of peers chosen by us that served what we refuse, from which on our rules are suspect.
+pub const FORK_REFUSALS_MIN: usize = 3;
+
+/// Groups of whom that is remembered: 2 kB.
+pub const FORK_REFUSALS_MAX: usize = 32;
+
 /// Connections that we choose ourselves, each to another group.
 pub const OUTBOUND_MAX: usize = 8;
 
