@@ -315,19 +315,21 @@ impl<S: Storage> Node<S> {
     }
 
     /// The peer to ask for a block: it should have it, has been punctual, and owes us least. So a few
-    /// that claim to have everything and deliver nothing cannot keep a block among themselves.
+    /// that claim to have everything and deliver nothing cannot keep a block among themselves. While
+    /// a punctual one can serve it, a late one is not asked, even if the punctual one has no room at
+    /// present: it soon has, and whoever was late may take all the time that he is given.
     fn choose_server(&self, id: &BlockId, record: &HeaderRecord) -> Option<PeerId> {
         let (work, height) = (record.chainwork, record.header.height);
         let can_serve = |peer: &Peer| {
             peer.is_ready()
-                && peer.has_room_for_block()
                 && peer.keeps_bodies_from() <= height
                 && peer.work >= work
                 && !peer.lacks.contains(id)
         };
-        self.peers
-            .iter()
-            .filter(|(_, peer)| can_serve(peer))
+        let able = || self.peers.iter().filter(|(_, peer)| can_serve(peer));
+        let least_late = able().map(|(_, peer)| peer.late_blocks.min(1)).min()?;
+        able()
+            .filter(|(_, peer)| peer.late_blocks.min(1) == least_late && peer.has_room_for_block())
             .min_by_key(|(id, peer)| (peer.late_blocks, peer.blocks_owed.len(), **id))
             .map(|(id, _)| *id)
     }
