@@ -2,6 +2,7 @@
 //! the draws, the player with its checks, the `World` that a story needs, and the world of real
 //! processes. The simulated world lives in `archivas-sim`, which implements `World` too.
 
+pub mod attack;
 pub mod checks;
 pub mod disturb;
 pub mod draws;

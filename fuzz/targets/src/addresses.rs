@@ -260,7 +260,10 @@ impl Keeper {
         assert_eq!(again.book.counts().1, self.book.counts().1, "tried");
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
+        // Of an address that it no longer holds, the book remembers no dial either.
+        let held: BTreeSet<SocketAddr> = self.book.addrs().collect();
+        self.dialled.retain(|(addr, _)| held.contains(addr));
         self.book.check_invariants();
         let (addrs, tried) = self.book.counts();
         let places = |buckets: u64| usize::try_from(buckets * BOOK_BUCKET_PLACES);
