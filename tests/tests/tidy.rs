@@ -2,7 +2,9 @@
 //!
 //! Each test lists every place that breaks its law, with the line.
 
-use archivas_tests::documents::function_name;
+use std::collections::BTreeSet;
+
+use archivas_tests::documents::{function_name, quoted, rows, tests};
 use archivas_tests::{Source, sources};
 
 /// Floors of the core, lowest first; a module imports only from its own floor and those below.
