@@ -109,10 +109,8 @@ impl Metrics {
                 "fork_alarms",
                 "Heavier branches seen that fork too deep to be followed without the operator",
             ),
-            fork_suspected: names.default(
-                "fork_suspected",
-                "1 while we and our peers may be on two chains for good",
-            ),
+            fork_suspected: names
+                .default("fork_suspected", "1 while peers may be on another chain"),
             reorg_depth: names.add(
                 "reorg_depth_blocks",
                 "Blocks left by a change of the tip",

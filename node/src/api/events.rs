@@ -216,6 +216,23 @@ fn text(event: &Event) -> String {
         Event::OwnTransferDropped { id, code } | Event::SavedTransferDropped { id, code } => {
             tx(*id, "dropped", Some(code))
         }
+        Event::PeerReady { .. } | Event::PeerLost { .. } => peer(event),
+        Event::BranchHeld { id } => {
+            let (code, hash) = ("branch_held", *id);
+            message("alarm", &Alarm { code, hash })
+        }
+        Event::ForkSuspected { apart, refused } => fork("fork_suspected", *apart, *refused),
+        Event::ForkOver => fork("fork_over", 0, 0),
+        Event::BlockRefused { .. }
+        | Event::PeerMisbehaved { .. }
+        | Event::Banned { .. }
+        | Event::RowDropped { .. } => String::new(),
+    }
+}
+
+/// The message of a peer that came or went.
+fn peer(event: &Event) -> String {
+    match event {
         Event::PeerReady {
             addr,
             direction,
@@ -244,37 +261,17 @@ fn text(event: &Event) -> String {
                 reason: reason.map(Disconnect::code),
             },
         ),
-        Event::BranchHeld { id } => {
-            let (code, hash) = ("branch_held", *id);
-            message("alarm", &Alarm { code, hash })
-        }
-        Event::ForkSuspected { apart, refused } => {
-            let code = "fork_suspected";
-            message(
-                "alarm",
-                &Fork {
-                    code,
-                    apart: *apart,
-                    refused: *refused,
-                },
-            )
-        }
-        Event::ForkOver => {
-            let (code, apart, refused) = ("fork_over", 0, 0);
-            message(
-                "alarm",
-                &Fork {
-                    code,
-                    apart,
-                    refused,
-                },
-            )
-        }
-        Event::BlockRefused { .. }
-        | Event::PeerMisbehaved { .. }
-        | Event::Banned { .. }
-        | Event::RowDropped { .. } => String::new(),
+        _ => String::new(),
     }
+}
+
+fn fork(code: &'static str, apart: usize, refused: usize) -> String {
+    let fork = Fork {
+        code,
+        apart,
+        refused,
+    };
+    message("alarm", &fork)
 }
 
 fn tx(hash: TxId, state: &'static str, reason: Option<&'static str>) -> String {

@@ -63,6 +63,7 @@ impl Scene {
             draws: Draws::new(1),
             number: 3,
         };
+        #[expect(clippy::disallowed_methods, reason = "the test is the world")]
         let attack = tokio::spawn(attacker.run(hall));
         Self {
             doors,
