@@ -1,6 +1,6 @@
-//! Byzantine peers: one program over byte streams, the same in the simulator and beside real
-//! processes. It speaks the real wire protocol, or breaks it, and never touches a node's memory. A
-//! plan says who is attacked and how (`act = "attack"`); the world gives connections and time.
+//! Byzantine peers: one program over byte streams, whatever carries them. It speaks the real wire
+//! protocol, or breaks it, and never touches a node's memory. Its world gives it connections and
+//! time (`Ground`), and counts what it does.
 //!
 //! *Strangers* (`stranger.rs`) make up what they say. *Middlemen* (`middleman.rs`) stand between a node
 //! and one that they learn from, pass on what both say, and change one thing.
@@ -60,7 +60,7 @@ pub enum Attack {
 }
 
 impl Attack {
-    /// All of them, in the order of the table in `scenarios/README.md`.
+    /// All of them.
     pub const ALL: [Self; 16] = [
         Self::HalfOpenFlood,
         Self::Slowloris,
@@ -80,7 +80,7 @@ impl Attack {
         Self::MutatedBodies,
     ];
 
-    /// The word of the plan format; also the name of the fault that is counted at each visit.
+    /// Its word in documents; also the name of the fault that is counted when it fires.
     pub const fn name(self) -> &'static str {
         match self {
             Self::HalfOpenFlood => "half_open_flood",

@@ -107,7 +107,7 @@ async fn hello_of(wire: &mut Wire<DuplexStream>) -> Hello {
 }
 
 #[test]
-fn each_attack_has_a_word_of_its_own_which_is_that_of_the_plan_format() {
+fn each_attack_has_a_word_of_its_own_which_is_that_of_documents() {
     for attack in Attack::ALL {
         let word = serde_json::to_value(attack).expect("a word");
         assert_eq!(word, attack.name());

@@ -72,7 +72,12 @@ fn a_restart_after_every_change_changes_nothing() {
     let sprouts = prop::collection::vec(sprout(), 8..28);
     let events = prop::collection::vec((event(), any::<prop::sample::Index>()), 1..60);
     let worlds = (sprouts, events, 0u64..4, 1u64..4);
-    let result =
+    let enough = || {
+        [&walks, &held, &accepted]
+            .iter()
+            .all(|seen| seen.get() >= 50)
+    };
+    let round = || {
         TestRunner::new(Config::with_cases(64)).run(&worlds, |(sprouts, events, depth, moves)| {
             let mut lab = Lab::new();
             let ids = grow(&mut lab, &sprouts);
@@ -91,9 +96,14 @@ fn a_restart_after_every_change_changes_nothing() {
                 count(&accepted, word.unwrap().is_some());
             }
             Ok(())
-        });
-    result.unwrap();
-    for (seen, what) in [(walks, "walks"), (held, "held"), (accepted, "accepted")] {
-        assert!(seen.get() >= 50, "{what}: seen {} times", seen.get());
+        })
+    };
+    // Chance may keep what matters out of one round; not out of all of them.
+    for _ in 0..16 {
+        round().unwrap();
+        if enough() {
+            return;
+        }
     }
+    panic!("walks {walks:?}, held {held:?}, accepted {accepted:?}: seen too seldom");
 }
