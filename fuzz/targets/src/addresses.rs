@@ -171,6 +171,7 @@ impl Keeper {
             let teller = teller.addr().ip();
             self.book.take(self.now, told, teller, &mut self.rng);
             self.told.insert(SocketAddr::from(told.address));
+            self.forget_dials();
         }
     }
 
@@ -260,10 +261,16 @@ impl Keeper {
         assert_eq!(again.book.counts().1, self.book.counts().1, "tried");
     }
 
+    /// Of an address that it does not hold any more, the book remembers no dial either.
+    fn forget_dials(&mut self) {
+        if !self.dialled.is_empty() {
+            let held: BTreeSet<SocketAddr> = self.book.addrs().collect();
+            self.dialled.retain(|(addr, _)| held.contains(addr));
+        }
+    }
+
     fn check(&mut self) {
-        // Of an address that it no longer holds, the book remembers no dial either.
-        let held: BTreeSet<SocketAddr> = self.book.addrs().collect();
-        self.dialled.retain(|(addr, _)| held.contains(addr));
+        self.forget_dials();
         self.book.check_invariants();
         let (addrs, tried) = self.book.counts();
         let places = |buckets: u64| usize::try_from(buckets * BOOK_BUCKET_PLACES);
