@@ -39,10 +39,8 @@ impl Desk {
     pub fn open(storage: MemoryStorage, policy: Policy, wall: Timestamp) -> Self {
         let config = NodeConfig {
             user_agent: "target".into(),
-            listen_port: 0,
-            connect: vec![],
-            discover: false,
             policy,
+            ..NodeConfig::default()
         };
         let now = Now {
             monotonic: Instant::new(0),

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use arbitrary::{Arbitrary, Unstructured};
-use archivas_core::chain::Policy;
 use archivas_core::node::{Action, Answer, Job, JobId, Node, NodeConfig, Ticket, check};
 use archivas_core::p2p::peer::{Direction, PeerId};
 use archivas_core::primitives::{Instant, Millis, Now};
@@ -74,10 +73,7 @@ enum Step {
 fn open(now: Now, seed: u8) -> Node<MemoryStorage> {
     let config = NodeConfig {
         user_agent: "target".into(),
-        listen_port: 0,
-        connect: vec![],
-        discover: false,
-        policy: Policy::default(),
+        ..NodeConfig::default()
     };
     Node::open(
         MemoryStorage::new(),

@@ -5,7 +5,6 @@
 
 mod workshop;
 
-use archivas_core::chain::Policy;
 use archivas_core::node::{Action, Answer, Job, Node, NodeConfig, Ticket, check};
 use archivas_core::params::Genesis;
 use archivas_core::primitives::{
@@ -28,13 +27,7 @@ impl Alone {
             monotonic: Instant::new(0),
             wall: genesis.time.plus(Millis::from_secs(1_000_000)),
         };
-        let config = NodeConfig {
-            user_agent: String::new(),
-            listen_port: 0,
-            connect: vec![],
-            discover: false,
-            policy: Policy::default(),
-        };
+        let config = NodeConfig::default();
         let store = MemoryStorage::default();
         let node = Node::open(store, genesis.clone(), config, [7; 32], now).unwrap();
         Self { node, now }
@@ -277,6 +270,25 @@ fn imitation(good: &SignedTransfer, how: u8) -> SignedTransfer {
         3 => changed.public_key = key(9).public_key(),
         4 => changed.memo = Memo::new("another").unwrap(),
         5 => changed.fee = Amount::ZERO,
+        6 => {
+            let SignedTransfer {
+                to,
+                amount,
+                fee,
+                nonce,
+                memo,
+                ..
+            } = good.clone();
+            let payment = Payment {
+                to,
+                amount,
+                fee,
+                nonce,
+                memo,
+            };
+            let elsewhere = "Another-TxV1".parse().unwrap();
+            changed = SignedTransfer::sign(&key(0), &elsewhere, payment);
+        }
         _ => {
             let mut bytes = *good.signature.as_bytes();
             bytes[usize::from(how) % 64] ^= 1 << (how % 8);

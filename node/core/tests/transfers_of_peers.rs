@@ -8,7 +8,6 @@ mod workshop;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use archivas_core::chain::Policy;
 use archivas_core::node::{Action, Event, Node, NodeConfig, check};
 use archivas_core::p2p::message::{Hello, Item, Message, Response};
 use archivas_core::p2p::peer::{Direction, PeerId};
@@ -37,13 +36,7 @@ impl Desk {
             monotonic: Instant::new(0),
             wall: genesis.time,
         };
-        let config = NodeConfig {
-            user_agent: String::new(),
-            listen_port: 0,
-            connect: vec![],
-            discover: false,
-            policy: Policy::default(),
-        };
+        let config = NodeConfig::default();
         let store = MemoryStorage::default();
         let id = genesis.id();
         let mut desk = Self {

@@ -6,7 +6,6 @@ mod workshop;
 
 use std::net::SocketAddr;
 
-use archivas_core::chain::Policy;
 use archivas_core::chain::{BlockOutcome, HeaderStop};
 use archivas_core::node::{Action, Event, Node, NodeConfig, check};
 use archivas_core::p2p::message::{Hello, Message, Response};
@@ -27,13 +26,7 @@ fn told(genesis: &Genesis, blocks: &[Block], time: Timestamp) -> Vec<String> {
         monotonic: Instant::new(0),
         wall,
     };
-    let config = NodeConfig {
-        user_agent: String::new(),
-        listen_port: 0,
-        connect: vec![],
-        discover: false,
-        policy: Policy::default(),
-    };
+    let config = NodeConfig::default();
     let store = MemoryStorage::default();
     let mut node = Node::open(store, genesis.clone(), config, [7; 32], now).unwrap();
     let peer = PeerId(1);

@@ -26,7 +26,6 @@ use crate::primitives::{AccountNonce, Amount, Block, Header, Memo, Millis, Payme
 use crate::rules::CheckedTransfer;
 use crate::schema::Tip;
 use crate::storage::MemoryStorage;
-use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use net::*;

@@ -19,8 +19,9 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
-/// Local settings: none of them is a consensus number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Local settings: none of them is a consensus number. The default is a node that names nobody, looks
+/// for nobody and listens nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeConfig {
     /// Name and version that peers are told; what exceeds 64 bytes is cut off.
     pub user_agent: String,

@@ -27,13 +27,7 @@ fn a_node_does_not_peer_with_itself() {
 #[test]
 fn another_genesis_ends_the_connection_in_one_round_trip() {
     let mut net = Net::of(2);
-    let config = NodeConfig {
-        user_agent: String::new(),
-        listen_port: 0,
-        connect: vec![],
-        discover: false,
-        policy: Policy::default(),
-    };
+    let config = NodeConfig::default();
     let other = Node::open(
         MemoryStorage::default(),
         networks::testnet(),

@@ -43,13 +43,7 @@ impl Storage for Counted {
 #[test]
 fn own_submissions_of_one_turn_share_one_commit_before_any_answer() {
     let net = Net::of(1);
-    let config = NodeConfig {
-        user_agent: String::new(),
-        listen_port: 0,
-        connect: vec![],
-        discover: false,
-        policy: Policy::default(),
-    };
+    let config = NodeConfig::default();
     let node = Node::open(
         Counted::default(),
         networks::dev(),
