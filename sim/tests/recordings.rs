@@ -39,9 +39,11 @@ impl Drop for Node {
 }
 
 impl Node {
-    fn start(dir: &Path, more: &[&str]) -> Self {
+    /// One that mines with this pause, and is reached at a port of its own.
+    fn start(dir: &Path, pause: &str, more: &[&str]) -> Self {
         let mut command = Command::new(ARCHIVAS);
-        command.args(["node", "--json", "--dev", "--http", "127.0.0.1:0"]);
+        command.args(["node", "--json", "--dev", "--block-time", pause]);
+        command.args(["--http", "127.0.0.1:0", "--p2p", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(dir).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::null()).spawn().expect("it was built");
@@ -131,51 +133,20 @@ fn the_recorded_lives_of_a_process_under_load_come_to_the_same_tips_and_roots_in
     let scratch = tempfile::tempdir().expect("a temporary directory");
     let place = |name: &str| scratch.path().join(name);
     let records = |name: &str| place(name).to_str().expect("a path of ours").to_owned();
-    let at_home = "127.0.0.1:0";
 
     // The first life: no data, a peer that mines against it, transfers, and kill -9 in the midst.
     let (first, second) = (records("first.rec"), records("second.rec"));
-    let node = Node::start(
-        &place("a"),
-        &[
-            "--block-time",
-            "300ms",
-            "--p2p",
-            at_home,
-            "--record",
-            &first,
-        ],
-    );
-    let other = Node::start(
-        &place("b"),
-        &[
-            "--block-time",
-            "400ms",
-            "--p2p",
-            at_home,
-            "--connect",
-            node.peers_at(),
-        ],
-    );
+    let node = Node::start(&place("a"), "300ms", &["--record", &first]);
+    let meet = ["--connect", node.peers_at()];
+    let other = Node::start(&place("b"), "400ms", &meet);
     load(&node, scratch.path());
     node.wait_for("blocks", |node| node.height() >= 8);
     node.end("KILL");
 
     // The second life: on what the first has left, which is copied before.
     let copy = fs::read(place("a").join(DATABASE)).expect("a database");
-    let node = Node::start(
-        &place("a"),
-        &[
-            "--block-time",
-            "300ms",
-            "--p2p",
-            at_home,
-            "--record",
-            &second,
-            "--connect",
-            other.peers_at(),
-        ],
-    );
+    let again = ["--record", &second, "--connect", other.peers_at()];
+    let node = Node::start(&place("a"), "300ms", &again);
     let before = node.height();
     load(&other, scratch.path());
     node.wait_for("blocks", |node| node.height() >= before + 8);
