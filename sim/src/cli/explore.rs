@@ -132,6 +132,9 @@ pub fn explore(args: &ExploreArgs, output: &Output) -> Result<u8, Trouble> {
         true => Verdict::Pass,
         false => Verdict::Vacuous,
     };
+    if harvest.verdict().max(blind) == Verdict::Pass && !harvest.interrupted {
+        output.line(&output.styled("passed", Style::Green));
+    }
     Ok(exit_of(output, &harvest, blind))
 }
 
@@ -243,9 +246,6 @@ fn print(output: &Output, campaign: &Campaign, harvest: &Harvest, failures: &Fai
     }
     for group in harvest.groups() {
         print_group(output, campaign, &group, failures);
-    }
-    if harvest.verdict() == Verdict::Pass && !harvest.interrupted {
-        output.line(&output.styled("passed", Style::Green));
     }
 }
 

@@ -34,7 +34,13 @@ pub struct ReplayArgs {
 /// Replays it. The exit code is that of the failure, or 16 when it is another run.
 pub fn replay(args: &ReplayArgs, output: &Output) -> Result<u8, Trouble> {
     if let Some(recording) = read_recording(&args.file) {
+        if args.expect.is_some() {
+            return Err(misplaced("--expect", "a failure, and this is a recording"));
+        }
         return replay_recording(args, &recording, output);
+    }
+    if args.data_dir.is_some() {
+        return Err(misplaced("--data-dir", "a recording, and this is none"));
     }
     let (failure, plan) = Failure::read(&args.file).map_err(trouble_of)?;
     for difference in Build::ours().differences(&failure.build) {
@@ -87,6 +93,11 @@ pub fn replay(args: &ReplayArgs, output: &Output) -> Result<u8, Trouble> {
         ));
     }
     Ok(code_of(outcome.verdict()))
+}
+
+/// An option that would have no effect.
+fn misplaced(option: &str, belongs_to: &str) -> Trouble {
+    Trouble::new(exit::USAGE, format!("{option} belongs to {belongs_to}"))
 }
 
 /// The file, if it is a recording.
