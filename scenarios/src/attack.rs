@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::draws::Draws;
-use crate::world::NodeIndex;
 
 /// A way to be a bad peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -133,19 +132,6 @@ impl Attack {
     }
 }
 
-/// So many bad peers of one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assault {
-    /// What they do.
-    pub attack: Attack,
-    /// To whom.
-    pub victim: NodeIndex,
-    /// The node that middlemen learn from.
-    pub source: Option<NodeIndex>,
-    /// How many there are.
-    pub peers: u16,
-}
-
 /// Which of an attacker's two neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -169,7 +155,8 @@ pub trait Ground: Send + Sync {
     /// What a clock on the wall shows.
     fn wall(&self) -> Timestamp;
 
-    /// The attack was carried out once more: counted as a fault that fired.
+    /// Harm was done once more (strangers: once a visit), and not merely a connection made: counted as a
+    /// fault that fired.
     fn fired(&self);
 }
 
@@ -189,12 +176,12 @@ pub struct Attacker {
 impl Attacker {
     /// Attacks until it is dropped: visit after visit, whatever becomes of each.
     pub async fn run(self, ground: impl Ground) {
-        let mut visit = 0;
+        let (mut visit, mut chain) = (0, Vec::new());
         loop {
             // Whatever ends a visit, the victim is free to end it.
             let _ended = match self.attack.is_between() {
                 true => middleman::visit(&self, &ground, visit).await,
-                false => stranger::visit(&self, &ground, visit).await,
+                false => stranger::visit(&self, &ground, visit, &mut chain).await,
             };
             visit += 1;
             ground.sleep(self.pause()).await;

@@ -1,16 +1,18 @@
-//! What an attacker can make that holds: cheap chains of real seals, and transfers of keys without
-//! funds.
+//! What an attacker can make that is looked into: cheap chains of real seals, and transfers in the name
+//! of keys that have funds.
 
 use archivas_core::chain::Chain;
 use archivas_core::params::Genesis;
+use archivas_core::params::pool::POOL_NONCE_GAP_MAX;
 use archivas_core::primitives::{
-    AccountNonce, Address, Amount, Block, BlockId, Header, Memo, Payment, SecretKey, Signature,
+    AccountNonce, Address, Amount, Block, BlockId, Header, Memo, Payment, Signature,
     SignedTransfer, Timestamp,
 };
 use archivas_core::rules::check_block;
 use archivas_core::storage::MemoryStorage;
 
 use crate::draws::Draw;
+use crate::plan::funded_key;
 
 /// The headers of a chain on genesis as long as asked: valid, and spread evenly over the time since, so
 /// that each costs as little as it can. `producer` makes it another than everybody else's.
@@ -71,20 +73,21 @@ pub(super) fn orphan(genesis: &Genesis, draw: &mut Draw, now: Timestamp) -> Head
     })
 }
 
-/// A transfer that nobody wants: its signature is wrong, its fee is too low, or its key has nothing.
+/// A transfer that nobody wants, of a key that has funds, so that it is looked into: its signature is
+/// wrong, its fee is too low, or too many must come before it.
 pub(super) fn worthless(genesis: &Genesis, draw: &mut Draw) -> SignedTransfer {
-    let mut seed = [0; 32];
-    draw.fill(&mut seed);
+    let key = funded_key(draw.index(3));
     let kind = draw.range(0..3);
     let fee = if kind == 1 { 0 } else { 1_000_000 };
+    let ahead = if kind == 2 { 2 * POOL_NONCE_GAP_MAX } else { 0 };
     let payment = Payment {
         to: Address::from_bytes([0xbb; 20]),
-        amount: Amount::new(1),
+        amount: Amount::new(1 + draw.range(0..1_000)),
         fee: Amount::new(fee),
-        nonce: AccountNonce::new(draw.range(0..100)),
+        nonce: AccountNonce::new(ahead + draw.range(0..8)),
         memo: Memo::default(),
     };
-    let mut transfer = SignedTransfer::sign(&SecretKey::from_seed(seed), &genesis.domain, payment);
+    let mut transfer = SignedTransfer::sign(&key, &genesis.domain, payment);
     if kind == 0 {
         let mut bytes = *transfer.signature.as_bytes();
         bytes[0] ^= 1;

@@ -25,7 +25,13 @@ const MOST_WORK: Work = Work::from_be_bytes([0xff; 32]);
 const LOT: usize = 20;
 
 /// One connection to the victim, until somebody ends it.
-pub(super) async fn visit(attacker: &Attacker, ground: &impl Ground, turn: u64) -> io::Result<()> {
+/// `chain` is what it has made to show, kept from visit to visit.
+pub(super) async fn visit(
+    attacker: &Attacker,
+    ground: &impl Ground,
+    turn: u64,
+    chain: &mut Vec<Header>,
+) -> io::Result<()> {
     let stream = ground.dial(Side::Victim).await?;
     let wire = Wire::new(stream, attacker.genesis.network_magic());
     let draws = &attacker.draws;
@@ -35,12 +41,15 @@ pub(super) async fn visit(attacker: &Attacker, ground: &impl Ground, turn: u64) 
         ground,
         wire,
         turn,
-        chain: Vec::new(),
+        chain,
         offered: BTreeMap::new(),
+        harmed: false,
     };
-    ground.fired();
     match attacker.attack {
-        Attack::HalfOpenFlood => visit.wire.hear_out().await,
+        Attack::HalfOpenFlood => {
+            visit.harm();
+            visit.wire.hear_out().await
+        }
         Attack::Slowloris => visit.drip().await,
         Attack::GarbageFrames => visit.sputter().await,
         Attack::UnboundedInput => visit.boast().await,
@@ -56,9 +65,20 @@ struct Visit<'a, G: Ground> {
     draw: Draw,
     turn: u64,
     /// The chain that it shows.
-    chain: Vec<Header>,
+    chain: &'a mut Vec<Header>,
     /// The transfers that it has announced.
     offered: BTreeMap<TxId, SignedTransfer>,
+    harmed: bool,
+}
+
+impl<G: Ground> Visit<'_, G> {
+    /// Something of what this attacker is there for was done.
+    fn harm(&mut self) {
+        if !self.harmed {
+            self.harmed = true;
+            self.ground.fired();
+        }
+    }
 }
 
 /// Those who break the protocol.
@@ -72,6 +92,7 @@ where
         for (kind, payload) in words.iter().map(Message::encode) {
             for byte in frame(self.attacker.genesis.network_magic(), kind, &payload) {
                 self.wire.stream.write_all(&[byte]).await?;
+                self.harm();
                 self.ground.sleep(Millis::from_secs(1)).await;
             }
         }
@@ -100,6 +121,7 @@ where
                 _ => frame(magic, of_kind, &noise),
             };
             self.wire.stream.write_all(&bytes).await?;
+            self.harm();
             self.ground.sleep(Millis::new(200)).await;
         }
     }
@@ -129,6 +151,7 @@ where
                 .write_all(&frame(magic, of_kind, &count))
                 .await?;
         }
+        self.harm();
         loop {
             self.wire.stream.write_all(&[0; 4_096]).await?;
             self.ground.sleep(Millis::new(100)).await;
@@ -148,6 +171,7 @@ where
             for question in [&headers, &block, &Message::GetPeers, &Message::Ping(7)] {
                 self.wire.say(question).await?;
             }
+            self.harm();
             self.ground.sleep(Millis::new(50)).await;
         }
     }
@@ -157,15 +181,21 @@ where
 impl<G: Ground> Visit<'_, G> {
     async fn converse(&mut self) -> io::Result<()> {
         self.wire.say(&self.hello()).await?;
+        let ground = self.ground;
+        // However much it hears, its time to speak comes.
+        let mut silence = Box::pin(ground.sleep(VOLUNTEERS_EVERY));
         loop {
             let heard = tokio::select! {
                 biased;
+                () = &mut silence => None,
                 message = self.wire.hear() => Some(message?),
-                () = self.ground.sleep(VOLUNTEERS_EVERY) => None,
             };
             let words = match heard {
                 Some(message) => self.answer(&message),
-                None => self.volunteer(),
+                None => {
+                    silence = Box::pin(ground.sleep(VOLUNTEERS_EVERY));
+                    self.volunteer()
+                }
             };
             for word in &words {
                 self.wire.say(word).await?;
@@ -193,12 +223,8 @@ impl<G: Ground> Visit<'_, G> {
         let attack = self.attacker.attack;
         match message {
             Message::Ping(number) => vec![Message::Pong(*number)],
+            Message::GetHeaders(_) => self.show_headers(),
             _ if attack == Attack::Stalling => Vec::new(),
-            Message::GetHeaders(_) => match attack {
-                Attack::HeaderFlood => vec![Message::Headers(self.cheap_chain())],
-                Attack::OrphanFlood => vec![self.orphans()],
-                _ => vec![Message::Headers(Vec::new())],
-            },
             Message::GetPeers if attack == Attack::Eclipse => vec![self.own_addresses()],
             Message::GetPeers => vec![Message::Peers(Vec::new())],
             Message::Req(items) => items.iter().map(|item| self.hand_over(*item)).collect(),
@@ -215,16 +241,37 @@ impl<G: Ground> Visit<'_, G> {
         }
     }
 
-    fn cheap_chain(&mut self) -> Vec<Header> {
+    fn show_headers(&mut self) -> Vec<Message> {
+        match self.attacker.attack {
+            Attack::HeaderFlood => vec![self.cheap_chain()],
+            Attack::OrphanFlood => vec![self.orphans()],
+            Attack::Stalling => {
+                self.harm();
+                Vec::new()
+            }
+            attack => {
+                if matches!(attack, Attack::LiarHeight | Attack::EmptyAnswers) {
+                    self.harm();
+                }
+                vec![Message::Headers(Vec::new())]
+            }
+        }
+    }
+
+    fn cheap_chain(&mut self) -> Message {
         if self.chain.is_empty() {
             let (genesis, now) = (&self.attacker.genesis, self.ground.wall());
             let producer = self.attacker.number;
-            self.chain = forge::cheap_chain(genesis, producer, CHAIN_LENGTH, now);
+            *self.chain = forge::cheap_chain(genesis, producer, CHAIN_LENGTH, now);
         }
-        self.chain.clone()
+        if !self.chain.is_empty() {
+            self.harm();
+        }
+        Message::Headers(self.chain.clone())
     }
 
     fn orphans(&mut self) -> Message {
+        self.harm();
         let (genesis, now) = (&self.attacker.genesis, self.ground.wall());
         let orphan = |_| forge::orphan(genesis, &mut self.draw, now);
         Message::Headers((0..LOT).map(orphan).collect())
@@ -248,19 +295,23 @@ impl<G: Ground> Visit<'_, G> {
         Message::Inv(self.offered.keys().copied().map(Item::Transfer).collect())
     }
 
-    fn hand_over(&self, item: Item) -> Message {
+    fn hand_over(&mut self, item: Item) -> Message {
         let offered = match item {
-            Item::Transfer(id) => self.offered.get(&id),
+            Item::Transfer(id) => self.offered.get(&id).cloned(),
             Item::Block(_) => None,
         };
         Message::Res(match offered {
-            Some(transfer) => Response::Transfer(transfer.clone()),
+            Some(transfer) => {
+                self.harm();
+                Response::Transfer(transfer)
+            }
             None => Response::NotFound(item),
         })
     }
 
     /// Addresses in a few networks, where nobody of ours is.
     fn own_addresses(&mut self) -> Message {
+        self.harm();
         let address = |_| {
             let [a, b, ..] = self.draw.bits().to_le_bytes();
             let ip = Ipv4Addr::new(66, a % 4, b, 1);

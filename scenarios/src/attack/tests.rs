@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::wire::{Wire, hello};
 use super::{Attack, Attacker, Ground, Side};
 use crate::draws::Draws;
+use crate::plan::funded_key;
 
 /// Hands one end of each connection to the test.
 struct Hall {
@@ -159,6 +160,7 @@ fn who_floods_with_headers_claims_the_most_work_and_shows_real_ones_of_little() 
             panic!("no headers");
         };
         assert_eq!(headers.len(), 100);
+        assert_eq!(scene.fired(), 1);
         let mut parent = networks::dev().id();
         for header in headers {
             assert_eq!(header.parent, parent);
@@ -189,6 +191,10 @@ fn who_floods_with_transfers_hands_over_what_it_has_announced() {
                 let id = Item::Transfer(transfer.id(&networks::dev().domain));
                 assert!(items.contains(&id));
                 handed += 1;
+                assert_eq!(scene.fired(), 1);
+                // Of a key with funds: nobody refuses it before it looks further.
+                let payer = transfer.public_key;
+                assert!((0..3).any(|number| funded_key(number).public_key() == payer));
             }
         }
     });
