@@ -27,7 +27,7 @@ static RULES: LazyLock<model::Genesis> = LazyLock::new(|| {
 /// The name of a verdict, the same on both sides.
 fn name<T>(verdict: &Result<T, Invalid>) -> Option<&'static str> {
     let name = verdict.as_ref().err().map(Invalid::code);
-    name.into_iter().for_each(reach::rule);
+    name.into_iter().for_each(reach::verdict);
     name
 }
 

@@ -88,6 +88,6 @@ fn play(bytes: &[u8], kinds: &[Kind]) {
     world.compare_all();
     let counts = &world.counts;
     for tally in [&counts.outcomes, &counts.culprits, &counts.pool] {
-        tally.keys().copied().for_each(reach::rule);
+        tally.keys().copied().for_each(reach::verdict);
     }
 }

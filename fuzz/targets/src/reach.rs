@@ -85,8 +85,8 @@ fn note(group: &str, name: &str, count: u64) {
     }
 }
 
-/// A rule refused a block, a header or a transfer.
-pub(crate) fn rule(code: &str) {
+/// A verdict on a block, a header or a transfer: the rule that refused it, or what became of it.
+pub(crate) fn verdict(code: &str) {
     note("rule", code, 1);
 }
 

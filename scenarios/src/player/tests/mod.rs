@@ -42,7 +42,7 @@ fn found(name: &str, bug: Bug) -> (Verdict, String) {
 }
 
 #[test]
-fn a_sound_network_passes_every_scenario_with_any_seed() {
+fn a_sound_network_passes_every_story_that_its_links_can_tell_with_any_seed() {
     // The network of these tests has links that never change and a pool that forgets what a left
     // branch confirmed: the other stories are the simulator's.
     let names = [
