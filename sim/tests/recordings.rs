@@ -186,6 +186,12 @@ fn the_recorded_lives_of_a_process_under_load_come_to_the_same_tips_and_roots_in
         copy
     );
 
+    // What belongs to the replay of a failure is refused, not ignored.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_archivas-sim"));
+    command.args(["replay", &second, "--expect", &"0".repeat(32)]);
+    let refused = command.output().expect("it was built");
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+
     // Another database is refused.
     let (_, refused) = play(&place("second.rec"), None);
     assert!(
